@@ -1,0 +1,1 @@
+"""The public door: rounds and their commands, answered honestly within a time."""

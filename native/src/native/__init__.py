@@ -1,0 +1,1 @@
+"""Runs the whole fleet as local processes, without a container engine."""

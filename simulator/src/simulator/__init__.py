@@ -1,0 +1,1 @@
+"""A Table API to run against, with faults on demand and a ledger of every effect."""

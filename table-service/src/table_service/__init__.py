@@ -1,0 +1,1 @@
+"""One pool per environment: carries deliveries to the Table API and records what came of them."""
