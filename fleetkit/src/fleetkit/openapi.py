@@ -1,0 +1,58 @@
+"""The API's own description: OpenAPI 3.1 and Swagger UI, with no internet."""
+
+from importlib import resources
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+from fleetkit import problems
+
+_ASSETS: Final = "/docs/assets"
+_SCHEMAS: Final = "#/components/schemas/{model}"
+_FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")
+
+
+def describe(document: dict[str, Any]) -> dict[str, Any]:
+    """Replace FastAPI's own shape of a 422 by ours, which is what is really answered."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in _FASTAPIS_OWN:
+        schemas.pop(name, None)
+    problem = problems.Problem.model_json_schema(ref_template=_SCHEMAS)
+    schemas.update(problem.pop("$defs", {}))
+    schemas["Problem"] = problem
+    for path in document.get("paths", {}).values():
+        for operation in path.values():
+            answers = operation.get("responses", {})
+            if "HTTPValidationError" in str(answers.get("422", "")):
+                answers.update({str(k): v for k, v in problems.responses(422).items()})
+    return document
+
+
+def install(app: FastAPI) -> None:
+    """Serve the page, its assets from our own files, and the document."""
+    folder = resources.files("fastapi_offline") / "static"
+    app.mount(_ASSETS, StaticFiles(directory=str(folder)), name="docs-assets")
+    original = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        # The first call keeps the document in the app, the next ones answer that same one.
+        fresh = app.openapi_schema is None
+        document = original()
+        return describe(document) if fresh else document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{_ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{_ASSETS}/favicon.png",
+            # Else the page sends our document to a validator on the internet.
+            swagger_ui_parameters={"validatorUrl": None},
+        )

@@ -1,0 +1,100 @@
+"""For tests only: waiting by polling, free ports, and a service served on a real socket."""
+
+import asyncio
+import inspect
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar, overload
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+POLL_S: Final = 0.01
+
+Found = TypeVar("Found")
+
+
+@overload
+async def eventually(check: Callable[[], Awaitable[Found]], *, within_s: float = ...) -> Found: ...
+
+
+@overload
+async def eventually(check: Callable[[], Found], *, within_s: float = ...) -> Found: ...
+
+
+async def eventually(check: Callable[[], Any], *, within_s: float = 5.0) -> Any:
+    """Poll until the check answers something true and raises nothing; give that answer."""
+    deadline = time.monotonic() + within_s
+    pause_s = POLL_S
+    while True:
+        failure: Exception | None = None
+        found = None
+        try:
+            found = check()
+            if inspect.isawaitable(found):
+                found = await found
+        except Exception as error:  # noqa: BLE001  # shown when time is up
+            failure = error
+        if failure is None and found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"not so within {within_s:g} s: {failure!r}"
+                if failure
+                else f"not so within {within_s:g} s: the last answer was {found!r}"
+            ) from failure
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 0.2)
+
+
+def free_port() -> int:
+    """Find a port of the loopback that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """Serve an ASGI app, its lifespan too, on a free port; give its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+        task = asyncio.create_task(server._serve([listener]))  # noqa: SLF001  # serve() takes signals
+        try:
+            await eventually(lambda: server.started or task.done())
+            if task.done():
+                await task
+                raise RuntimeError("the app's lifespan failed")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            await task
+
+
+@asynccontextmanager
+async def calling(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client that calls the app in this process, inside its lifespan, with no socket."""
+    async with app.router.lifespan_context(app) as yielded:
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": dict(yielded or {})}, receive, send)
+
+        transport = httpx.ASGITransport(with_state)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test.example") as client:
+            yield client

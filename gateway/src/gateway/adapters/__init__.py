@@ -1,0 +1,1 @@
+"""What a gateway reaches: the replicas, the configuration, the settlements of couriers."""

@@ -1,0 +1,1 @@
+"""The public door: routes, bodies and answers."""

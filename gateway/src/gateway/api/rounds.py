@@ -1,0 +1,205 @@
+"""The routes of rounds: each parses, calls one service function and shapes the answer."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response, Security
+from fleetkit import problems
+from fleetkit.service import JsonAnswer
+from ledger.domain.commands import Kind
+from ledger.domain.rounds import Round
+from ledger.store.rounds import Filter
+
+from gateway.api import shapes
+from gateway.api.access import Guarded, TheActor, scheme
+from gateway.api.models import (
+    CancelBody,
+    CommandBody,
+    ResultBody,
+    RoundAnswer,
+    RoundsAnswer,
+    StartBody,
+)
+from gateway.deps import TheRounds
+from gateway.domain import answers
+from gateway.domain.actors import Actor
+from gateway.services.rounds import Asked
+
+router = APIRouter(
+    prefix="/v1", tags=["rounds"], route_class=Guarded, dependencies=[Security(scheme)]
+)
+
+TableName = Annotated[str, Path(max_length=64, examples=["ARO-001"])]
+RoundId = Annotated[
+    str, Path(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$", examples=["01JD0000000000000000000000"])
+]
+
+_OUTCOMES: dict[int | str, dict[str, Any]] = {
+    202: {"model": RoundAnswer, "description": "Nothing was accepted yet; legs are pending."},
+    207: {"model": RoundAnswer, "description": "Some legs accepted, others did not, or not yet."},
+    502: {"model": RoundAnswer, "description": "No leg accepted, and none will."},
+    **problems.responses(400, 401, 404, 409, 413, 422, 503),
+}
+
+
+@router.post(
+    "/tables/{table}/rounds",
+    status_code=201,
+    summary="Start a round",
+    response_model=RoundAnswer,
+    responses=_OUTCOMES,
+)
+async def start(
+    request: Request,
+    table: TableName,
+    rounds: TheRounds,
+    actor: TheActor,
+    body: StartBody | None = None,
+) -> Response:
+    """Open a round on every enabled target of the table, or on those of some environments."""
+    body = body or StartBody()
+    round_ = await rounds.start(
+        table,
+        _asked(actor, body.wait_ms),
+        environments=body.environments,
+        deadline=timedelta(milliseconds=body.deadline_ms),
+    )
+    return _answer(request, round_, Kind.START)
+
+
+@router.post(
+    "/rounds/{round}/bet-stop",
+    summary="Stop the bets now",
+    response_model=RoundAnswer,
+    responses=_OUTCOMES,
+)
+async def bet_stop(
+    request: Request,
+    round: RoundId,  # noqa: A002 - the contract's word
+    rounds: TheRounds,
+    actor: TheActor,
+    body: CommandBody | None = None,
+) -> Response:
+    """Stop the bets now instead of at each table's own time."""
+    asked = _asked(actor, (body or CommandBody()).wait_ms)
+    return _answer(request, await rounds.bet_stop(round, asked), Kind.BET_STOP)
+
+
+@router.post(
+    "/rounds/{round}/result",
+    summary="Deal the result",
+    response_model=RoundAnswer,
+    responses=_OUTCOMES,
+)
+async def result(
+    request: Request,
+    round: RoundId,  # noqa: A002 - the contract's word
+    rounds: TheRounds,
+    actor: TheActor,
+    body: ResultBody,
+) -> Response:
+    """Deal to every leg that started; bets still open are stopped first, in order."""
+    round_ = await rounds.result(round, body.given(), _asked(actor, body.wait_ms))
+    return _answer(request, round_, Kind.RESULT)
+
+
+@router.post(
+    "/rounds/{round}/finish",
+    summary="Finish the round",
+    response_model=RoundAnswer,
+    responses=_OUTCOMES,
+)
+async def finish(
+    request: Request,
+    round: RoundId,  # noqa: A002 - the contract's word
+    rounds: TheRounds,
+    actor: TheActor,
+    body: CommandBody | None = None,
+) -> Response:
+    """Finish every leg that has its result, each after its table's own wait."""
+    asked = _asked(actor, (body or CommandBody()).wait_ms)
+    return _answer(request, await rounds.finish(round, asked), Kind.FINISH)
+
+
+@router.post(
+    "/rounds/{round}/cancel",
+    summary="Cancel the round",
+    response_model=RoundAnswer,
+    responses=_OUTCOMES,
+)
+async def cancel(
+    request: Request,
+    round: RoundId,  # noqa: A002 - the contract's word
+    rounds: TheRounds,
+    actor: TheActor,
+    body: CancelBody | None = None,
+) -> Response:
+    """Cancel on every leg that is not over; what was not sent yet is not sent any more."""
+    body = body or CancelBody()
+    round_ = await rounds.cancel(round, body.reason, _asked(actor, body.wait_ms))
+    return _answer(request, round_, Kind.CANCEL)
+
+
+@router.get(
+    "/rounds/{round}",
+    summary="Read a round",
+    response_model=RoundAnswer,
+    responses=problems.responses(401, 404, 422, 503),
+)
+async def read(request: Request, round: RoundId, rounds: TheRounds) -> Response:  # noqa: A002
+    """Read the round as it stands."""
+    return JsonAnswer(shapes.round_(await rounds.get(round), _now(request)))
+
+
+@router.get(
+    "/rounds",
+    summary="List rounds",
+    response_model=RoundsAnswer,
+    responses=problems.responses(401, 422, 503),
+)
+async def find(
+    request: Request,
+    rounds: TheRounds,
+    *,
+    table: Annotated[str | None, Query(max_length=64)] = None,
+    state: Literal["open", "bet_stopped", "dealt", "finished", "cancelled"] | None = None,
+    unresolved: Annotated[bool | None, Query(description="Not done on some leg.")] = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")] = None,
+) -> Response:
+    """List rounds, newest first; the cursor of one page asks for the next."""
+    found = await rounds.find(
+        Filter(
+            table=table,
+            state=state,
+            unresolved=unresolved,
+            since=since,
+            until=until,
+            before=cursor,
+            limit=limit,
+        )
+    )
+    now = _now(request)
+    return JsonAnswer(
+        {
+            "rounds": [shapes.round_(one, now) for one in found],
+            "next_cursor": found[-1].id if len(found) == limit else None,
+        }
+    )
+
+
+def _asked(actor: Actor, wait_ms: int) -> Asked:
+    return Asked(actor=actor.name, wait=timedelta(milliseconds=wait_ms))
+
+
+def _now(request: Request) -> datetime:
+    now: datetime = request.state.database.now()
+    return now
+
+
+def _answer(request: Request, round_: Round, kind: Kind) -> Response:
+    return JsonAnswer(
+        shapes.round_(round_, _now(request)), status_code=answers.status(round_, kind)
+    )

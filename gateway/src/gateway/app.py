@@ -1,0 +1,39 @@
+"""The gateway's app."""
+
+from fastapi import FastAPI
+from fleetkit import service
+from fleetkit.health import Check
+from starlette.datastructures import State
+
+from gateway import lifespan
+from gateway.api import config, rounds, tables
+from gateway.settings import Settings
+
+DESCRIPTION = """
+The round control plane of a live-dealer studio: one command from the dealer, every table in every
+environment, exactly once.
+
+Press *Authorize* and give your key. A round goes `start`, `bet-stop` (by itself), `result`,
+`finish`; `cancel` ends it at any time before.
+"""
+
+
+async def _postgres(state: State) -> None:
+    await state.database.ping()
+
+
+async def _redis(state: State) -> bool:
+    answered: bool = await state.cache.ping()
+    return answered
+
+
+def create(settings: Settings) -> FastAPI:
+    return service.build(
+        name="gateway",
+        title="Pitboss",
+        description=DESCRIPTION,
+        lifespan=lifespan.make(settings),
+        routers=[rounds.router, tables.router, config.router],
+        checks=[Check("postgres", _postgres), Check("redis", _redis, degrading=False)],
+        docs=True,
+    )

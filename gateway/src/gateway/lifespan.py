@@ -1,0 +1,54 @@
+"""The wiring of a gateway: what is opened, in which order, and closed in reverse."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from fleetkit.cache import Cache
+from fleetkit.database import Database
+
+from gateway.adapters.catalog import Catalog
+from gateway.adapters.replicas import Replicas
+from gateway.adapters.settlements import Settlements
+from gateway.deps import State
+from gateway.services.config import Config
+from gateway.services.dispatch import Dispatch
+from gateway.services.rounds import Rounds
+from gateway.services.tables import Tables
+from gateway.settings import Settings
+
+POOL = 16
+
+
+def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+    """Give the lifespan for these settings."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with AsyncExitStack() as stack:
+            url = settings.database_url.get_secret_value()
+            database = await stack.enter_async_context(
+                Database.open(url, name=settings.instance, size=POOL)
+            )
+            cache = await stack.enter_async_context(
+                Cache.open(settings.redis_url.get_secret_value(), prefix="pitboss:gateway:")
+            )
+            catalog = await stack.enter_async_context(Catalog.open(database))
+            replicas = await stack.enter_async_context(
+                Replicas.open(url=settings.inner_url, key=settings.inner_key.get_secret_value())
+            )
+            settlements = await stack.enter_async_context(
+                Settlements.listen(url, name=settings.instance)
+            )
+            dispatch = Dispatch(database=database, replicas=replicas, settlements=settlements)
+            stack.push_async_callback(dispatch.finish)
+            yield {
+                "database": database,
+                "cache": cache,
+                "rounds": Rounds(database=database, catalog=catalog, dispatch=dispatch),
+                "tables": Tables(database=database, catalog=catalog),
+                "config": Config(database=database, catalog=catalog),
+                "admin_key": settings.admin_key.get_secret_value(),
+            }
+
+    return lifespan

@@ -1,0 +1,1 @@
+"""What a gateway does: a round and its commands, tables, configuration."""

@@ -1,0 +1,165 @@
+"""Rounds: started on every target of a table, dealt, finished or cancelled on all of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fleetkit import context, errors, ids
+from fleetkit.database import Connection, Database
+from ledger.domain import results
+from ledger.domain import rounds as rules
+from ledger.domain.commands import Kind
+from ledger.domain.config import Environment, Mirror
+from ledger.domain.rounds import Round
+from ledger.store import rounds
+from ledger.store.rounds import Command, Filter, NewLeg, Written
+
+from gateway.adapters.catalog import Catalog
+from gateway.services.dispatch import Dispatch
+
+DAY = timedelta(hours=24)
+# What a lease leaves beyond the call itself: the way to the replica and back to the ledger.
+LEASE_MARGIN = timedelta(seconds=1)
+LEASE = timedelta(seconds=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a command is asked: by whom, and how long for an answer."""
+
+    actor: str
+    wait: timedelta
+
+
+class _Moved(Exception):
+    """The round's state no longer takes the command; nothing was written."""
+
+
+class Rounds:
+    """The commands of rounds."""
+
+    def __init__(self, *, database: Database, catalog: Catalog, dispatch: Dispatch) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._dispatch = dispatch
+
+    async def start(
+        self, table: str, asked: Asked, *, environments: Sequence[str] | None, deadline: timedelta
+    ) -> Round:
+        """Open a round on every enabled target of the table, or those of some environments."""
+        found = await self._targets(table, environments)
+        types = sorted({mirror.target.type for mirror in found})
+        if len(types) > 1:
+            raise errors.Conflict(
+                f"{table} is configured with several types ({', '.join(types)}): "
+                "give its targets one type.",
+                code="mixed_types",
+            )
+        command = self._command(Kind.START, ids.new(), table, {}, asked, deadline)
+        legs = [NewLeg(mirror, _lease(mirror.environment)) for mirror in found]
+
+        async def write(conn: Connection) -> Written:
+            return await rounds.start(conn, command, game_type=types[0], legs=legs)
+
+        return await self._dispatch.run(command, write, wait=asked.wait)
+
+    async def bet_stop(self, round_id: str, asked: Asked) -> Round:
+        return await self._advance(await self.get(round_id), Kind.BET_STOP, {}, asked)
+
+    async def result(self, round_id: str, body: dict[str, object], asked: Asked) -> Round:
+        """Deal a result; the same one again is answered as it stands, another is a conflict."""
+        round_ = await self.get(round_id)
+        result = results.parse(round_.type, body).wire()
+        return await self._advance(round_, Kind.RESULT, result, asked)
+
+    async def finish(self, round_id: str, asked: Asked) -> Round:
+        return await self._advance(await self.get(round_id), Kind.FINISH, {}, asked)
+
+    async def cancel(self, round_id: str, reason: str | None, asked: Asked) -> Round:
+        body: dict[str, object] = {} if reason is None else {"reason": reason}
+        return await self._advance(await self.get(round_id), Kind.CANCEL, body, asked)
+
+    async def get(self, round_id: str) -> Round:
+        return await self._dispatch.read(round_id)
+
+    async def find(self, wanted: Filter) -> list[Round]:
+        async with self._database.connection() as conn:
+            return await rounds.find(conn, wanted)
+
+    async def _targets(self, table: str, environments: Sequence[str] | None) -> list[Mirror]:
+        found = await self._catalog.mirrors(table)
+        if not found:
+            raise errors.NotFound(f"There is no table {table}.", code="unknown_table")
+        if environments is None:
+            return found
+        missing = sorted(set(environments) - {mirror.environment.environment for mirror in found})
+        if missing:
+            raise errors.Invalid(
+                f"{table} has no enabled target in {', '.join(missing)}.",
+                code="unknown_environment",
+                field="body.environments",
+            )
+        return [mirror for mirror in found if mirror.environment.environment in environments]
+
+    async def _advance(
+        self, round_: Round, kind: Kind, body: dict[str, object], asked: Asked
+    ) -> Round:
+        command = self._command(kind, round_.id, round_.table, body, asked, DAY)
+        result = body if kind is Kind.RESULT else None
+
+        async def write(conn: Connection) -> Written:
+            written = await rounds.advance(conn, command, lease=LEASE, result=result)
+            if written is None:
+                raise _Moved
+            return written
+
+        try:
+            return await self._dispatch.run(command, write, wait=asked.wait)
+        except _Moved:
+            return _as_it_stands(await self.get(round_.id), kind, result)
+
+    @staticmethod
+    def _command(
+        kind: Kind,
+        round_id: str,
+        table: str,
+        body: dict[str, object],
+        asked: Asked,
+        deadline: timedelta,
+    ) -> Command:
+        return Command(
+            id=ids.new(),
+            round_id=round_id,
+            table_id=table,
+            kind=kind,
+            body=body,
+            actor=asked.actor,
+            trace_id=context.trace_id.get(),
+            deadline=deadline,
+        )
+
+
+def _lease(environment: Environment) -> timedelta:
+    """Give a start's lease: long enough for its session and its call, short enough to recover."""
+    timeouts = environment.timeouts_ms
+    return timedelta(milliseconds=timeouts.connect) + timeouts.of("start") + LEASE_MARGIN
+
+
+def _as_it_stands(round_: Round, kind: Kind, result: dict[str, object] | None) -> Round:
+    """Answer a command that the round has already taken; refuse one that it can't take."""
+    if kind is Kind.RESULT and round_.result is not None and round_.state != "cancelled":
+        if round_.result == result:
+            return round_
+        raise errors.Conflict(
+            "The round already has another result; a result is never changed.",
+            code="result_conflict",
+            extra={"result": round_.result},
+        )
+    if (kind, round_.state) in ((Kind.FINISH, "finished"), (Kind.CANCEL, "cancelled")):
+        return round_
+    sentence = rules.refusal(kind, round_.state)
+    if sentence is None:
+        raise errors.Unavailable(
+            "The round was changing in this moment. Try again.", code="round_busy", retry_after_s=1
+        )
+    raise errors.Conflict(sentence, code=f"round_{round_.state}", extra={"round": round_.id})

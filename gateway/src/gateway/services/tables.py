@@ -1,0 +1,56 @@
+"""Tables: where each is mirrored, and whether a round can begin on it."""
+
+from dataclasses import dataclass
+
+from fleetkit import errors
+from fleetkit.database import Database
+from ledger.domain.config import Mirror
+from ledger.domain.readiness import Readiness, light
+from ledger.store import tables
+
+from gateway.adapters.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A physical table as the dealer needs to know it."""
+
+    name: str
+    type: str
+    targets: tuple[Mirror, ...]
+    open_round: str | None
+    readiness: Readiness
+
+
+class Tables:
+    """What is configured, joined with what the ledger knows."""
+
+    def __init__(self, *, database: Database, catalog: Catalog) -> None:
+        self._database = database
+        self._catalog = catalog
+
+    async def all(self) -> list[Table]:
+        found = await self._catalog.tables()
+        return await self._describe(found)
+
+    async def get(self, name: str) -> Table:
+        targets = await self._catalog.mirrors(name)
+        if not targets:
+            raise errors.NotFound(f"There is no table {name}.", code="unknown_table")
+        [table] = await self._describe({name: targets})
+        return table
+
+    async def _describe(self, found: dict[str, list[Mirror]]) -> list[Table]:
+        async with self._database.connection() as conn:
+            rounds = await tables.open_rounds(conn, list(found))
+            troubles = await tables.troubles(conn, list(found))
+        return [
+            Table(
+                name=name,
+                type=targets[0].target.type,
+                targets=tuple(targets),
+                open_round=rounds.get(name),
+                readiness=light(targets, troubles.get(name, ())),
+            )
+            for name, targets in found.items()
+        ]

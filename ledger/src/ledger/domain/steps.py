@@ -1,0 +1,214 @@
+"""The next step of a leased delivery: give it up, look at the table, send, or write what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from random import Random
+
+from ledger.domain import policy, reconcile
+from ledger.domain.commands import Kind
+from ledger.domain.deliveries import Attempt, Lease, Opened, Settlement
+from ledger.domain.outcomes import Outcome, Verdict
+from ledger.domain.reconcile import Action, Decision, Ours
+from ledger.domain.tableview import TableView
+
+# A start that was sent may still take effect for this long after its deadline; until then it is watched.
+WATCHED_FOR = timedelta(seconds=15)
+
+# Where a leg must stand for a command to make sense on it; cancel has its own rule.
+_FITS = {
+    Kind.START: frozenset({"pending"}),
+    Kind.BET_STOP: frozenset({"opened"}),
+    Kind.RESULT: frozenset({"opened", "bet_stopped"}),
+    Kind.FINISH: frozenset({"dealt"}),
+    Kind.CANCEL: frozenset({"pending", "opened", "bet_stopped", "dealt", "failed"}),
+}
+
+
+class Do(Enum):
+    """What to do at the table next."""
+
+    LOOK = auto()
+    SEND = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a call came to, with the attempts it took (a refreshed session makes it two)."""
+
+    verdict: Verdict
+    attempts: tuple[Attempt, ...]
+    at: datetime
+
+
+def first(lease: Lease, now: datetime) -> Do | Settlement:
+    """Begin: decide without the table what can be decided without it."""
+    if lease.overtaken and lease.kind is not Kind.CANCEL:
+        return _settled(lease, now, "superseded", "cancelled", "The round was cancelled.")
+    if lease.leg_state not in _FITS[lease.kind]:
+        sentence = f"The leg is {lease.leg_state}, so a {lease.kind} is pointless."
+        return _settled(lease, now, "superseded", f"leg_{lease.leg_state}", sentence)
+    if lease.look:
+        return Do.LOOK
+    if now >= lease.deadline_at:
+        sentence = f"The deadline of the {lease.kind} passed before it was sent."
+        alert = lease.kind in (Kind.RESULT, Kind.FINISH, Kind.CANCEL)
+        return replace(_settled(lease, now, "expired", "deadline", sentence), alert=alert)
+    return Do.SEND
+
+
+def after_look(
+    lease: Lease, reply: Reply, *, refusal: Reply | None, random: Random
+) -> Do | Settlement:
+    """Decide from what the table shows whether the command is done, pointless or to be sent.
+
+    `refusal` is the answer that made us look: it stands unless the table shows the command done.
+    """
+    seen = reply.verdict.table
+    if reply.verdict.outcome is not Outcome.ACCEPTED or seen is None:
+        if reply.verdict.outcome is Outcome.REJECTED:
+            return _refused(lease, reply)
+        return _look_again(lease, reply, random=random)
+    deadline = lease.deadline_at
+    decision = reconcile.decide(lease.kind, ours=_ours(lease), seen=seen, now=reply.at, deadline=deadline)
+    if decision.action is Action.SEND:
+        return Do.SEND if refusal is None else _refused(lease, refusal)
+    watched = decision.watch and reply.at < deadline + WATCHED_FOR
+    if decision.action is Action.WAIT or watched:
+        return replace(
+            _look_again(lease, reply, random=random), code=decision.code, detail=decision.detail
+        )
+    return _decided(lease, reply, decision)
+
+
+def after_send(lease: Lease, reply: Reply, *, random: Random) -> Do | Settlement:
+    """Turn the answer to the command into the delivery's next state."""
+    verdict = reply.verdict
+    if verdict.outcome is Outcome.ACCEPTED:
+        opened = _opened(verdict.table, reply.at) if lease.kind is Kind.START else None
+        return Settlement(
+            lease,
+            "accepted",
+            reply.at,
+            outcome=Outcome.ACCEPTED,
+            opened=opened,
+        )
+    if reconcile.doubtful(lease.kind, verdict, sent=lease.look):
+        return Do.LOOK
+    if verdict.outcome is Outcome.REJECTED:
+        return _refused(lease, reply)
+    if verdict.outcome is Outcome.UNKNOWN:
+        return _look_again(lease, reply, random=random)
+    due_at = policy.next_attempt(
+        lease.kind,
+        verdict.cause,
+        attempt=lease.attempts + 1,
+        first_sent_at=lease.first_sent_at or lease.written_at,
+        now=reply.at,
+        retry_after_s=verdict.retry_after_s,
+        random=random,
+        deadline=lease.deadline_at,
+    )
+    state = "pending" if due_at else "unknown" if lease.look else "expired"
+    # What may have arrived is not given up unseen: past the deadline it is looked at, not sent.
+    return _written(lease, reply, state=state, due_at=due_at or reply.at, look=lease.look)
+
+
+def with_attempts(settlement: Settlement, attempts: Sequence[Attempt]) -> Settlement:
+    """Put down every call made under the lease, in order."""
+    sent = [a.at for a in attempts if a.operation == settlement.lease.kind.operation]
+    first_sent = settlement.lease.first_sent_at or (sent[0] if sent else None)
+    return replace(settlement, attempts=tuple(attempts), first_sent_at=first_sent)
+
+
+def _look_again(lease: Lease, reply: Reply, *, random: Random) -> Settlement:
+    """Look at the table later; looking has no deadline, only a slower and slower pace."""
+    due_at = policy.next_attempt(
+        "result",
+        reply.verdict.cause,
+        attempt=lease.attempts + 1,
+        first_sent_at=lease.first_sent_at or lease.written_at,
+        now=reply.at,
+        retry_after_s=reply.verdict.retry_after_s,
+        random=random,
+        deadline=datetime.max.replace(tzinfo=reply.at.tzinfo),
+    )
+    return _written(lease, reply, state="unknown", due_at=due_at or reply.at, look=True)
+
+
+def _written(
+    lease: Lease, reply: Reply, *, state: str, due_at: datetime, look: bool
+) -> Settlement:
+    verdict = reply.verdict
+    return Settlement(
+        lease,
+        state,
+        reply.at,
+        outcome=verdict.outcome,
+        cause=verdict.cause,
+        code=verdict.code,
+        detail=verdict.detail,
+        due_at=due_at,
+        look=look,
+    )
+
+
+def _refused(lease: Lease, reply: Reply) -> Settlement:
+    return _written(lease, reply, state="rejected", due_at=reply.at, look=False)
+
+
+def _decided(lease: Lease, reply: Reply, decision: Decision) -> Settlement:
+    opened = None
+    if decision.adopt_round_id is not None:
+        opened = Opened(
+            decision.adopt_round_id,
+            decision.bet_period,
+            _bet_stop_at(decision.bet_stop_at, decision.bet_period, reply.at),
+            bool(decision.auto_bet_stop),
+        )
+    return Settlement(
+        lease,
+        decision.outcome,
+        reply.at,
+        outcome=decision.outcome,
+        code=decision.code,
+        detail=decision.detail,
+        opened=opened,
+        alert=decision.alert,
+        cancel_late=decision.action is Action.CANCEL_LATE,
+    )
+
+
+def _settled(lease: Lease, now: datetime, state: str, code: str, detail: str) -> Settlement:
+    return Settlement(lease, state, now, outcome=state, code=code, detail=detail)
+
+
+def _ours(lease: Lease) -> Ours:
+    return Ours(
+        external_round_id=lease.external_round_id,
+        last_known_round_id=lease.known_round_id,
+        result=lease.body if lease.kind is Kind.RESULT else None,
+        sent=lease.look,
+        required=lease.required,
+        sent_at=lease.first_sent_at or lease.written_at,
+    )
+
+
+def _opened(table: TableView | None, at: datetime) -> Opened | None:
+    if table is None or table.round_id is None:
+        return None
+    return Opened(
+        table.round_id,
+        table.bet_period,
+        _bet_stop_at(table.bet_stop_at, table.bet_period, at),
+        bool(table.auto_bet_stop),
+    )
+
+
+def _bet_stop_at(told: datetime | None, bet_period: int | None, at: datetime) -> datetime | None:
+    """Give the server's own deadline; where it tells none, its period counts from its answer."""
+    if told is None and bet_period is not None:
+        return at + timedelta(seconds=bet_period)
+    return told
+

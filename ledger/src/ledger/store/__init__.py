@@ -1,0 +1,1 @@
+"""How the ledger is kept: plain SQL on Postgres, a function per statement."""

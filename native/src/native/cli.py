@@ -1,0 +1,154 @@
+"""The verbs that manage.sh passes on: each reads its arguments, calls one thing, prints."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
+
+from native import doctor, lifecycle, logview, statusview
+from native.refusals import BadUse, NotRunning, Refusal
+
+_INTERRUPTED: Final = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadUse(f"{message[:1].upper()}{message[1:]}; see: ./manage.sh {self.prog} --help")
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", flush=True)  # noqa: T201  # this is the command line
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  # this is the command line
+
+
+def up(arguments: Sequence[str]) -> int:
+    parser = _Parser("up", add_help=False)
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--native", action="store_true")
+    mode.add_argument("--docker", action="store_true")
+    if parser.parse_args(arguments).docker:
+        raise Refusal("Docker mode is not available yet; start natively with: ./manage.sh up")
+    _print(lifecycle.up(_say))
+    return 0
+
+
+def down(arguments: Sequence[str]) -> int:
+    _Parser("down", add_help=False).parse_args(arguments)
+    _print(lifecycle.down(_say))
+    return 0
+
+
+def restart(arguments: Sequence[str]) -> int:
+    _Parser("restart", add_help=False).parse_args(arguments)
+    _print(lifecycle.down(_say))
+    _print(lifecycle.up(_say))
+    return 0
+
+
+def status(arguments: Sequence[str]) -> int:
+    parser = _Parser("status", add_help=False)
+    parser.add_argument("--json", action="store_true")
+    as_json = parser.parse_args(arguments).json
+    fleet = lifecycle.read_status()
+    if as_json:
+        _print(json.dumps({"mode": "native", "services": fleet.services}))
+    else:
+        _print(statusview.render(fleet.services, fleet.port, sys.stdout.isatty()))
+    if not fleet.supervised:
+        left = len(fleet.services)
+        raise NotRunning(
+            f"The supervisor is gone, {left} processes run unwatched; "
+            "clean up and start again with: ./manage.sh up"
+        )
+    return 0
+
+
+def scale(arguments: Sequence[str]) -> int:
+    parser = _Parser("scale", add_help=False)
+    parser.add_argument("wishes", nargs="+", metavar="SERVICE=N")
+    wishes: dict[str, str] = {}
+    for wish in parser.parse_args(arguments).wishes:
+        name, equals, count = wish.partition("=")
+        if not equals:
+            raise BadUse(f"{wish!r} is wrong; write SERVICE=N, such as table-service=5.")
+        wishes[name] = count
+    _print(lifecycle.scale(wishes, _say))
+    return 0
+
+
+def logs(arguments: Sequence[str]) -> int:
+    parser = _Parser("logs", add_help=False)
+    parser.add_argument("service", nargs="?")
+    parser.add_argument("-f", "--follow", action="store_true")
+    parser.add_argument("-n", "--lines", type=int, default=50)
+    asked = parser.parse_args(arguments)
+    for line in logview.read(lifecycle.places().logs, asked.service, asked.lines, asked.follow):
+        _print(line)
+    return 0
+
+
+def psql(arguments: Sequence[str]) -> int:
+    command, environment = lifecycle.write_psql()
+    os.execve(command, [command, *arguments], environment)  # noqa: S606  # no shell wanted
+
+
+def show_needs(arguments: Sequence[str]) -> int:
+    _Parser("doctor", add_help=False).parse_args(arguments)
+    fine = True
+    for need in doctor.examine():
+        _print(need.render())
+        fine = fine and (need.fine or need.optional)
+    return 0 if fine else 1
+
+
+def check_nginx(arguments: Sequence[str]) -> int:
+    _Parser("check-nginx", add_help=False).parse_args(arguments)
+    _print(asyncio.run(lifecycle.check_nginx()))
+    return 0
+
+
+def supervise(arguments: Sequence[str]) -> int:
+    _Parser("supervise", add_help=False).parse_args(arguments)
+    lifecycle.supervise()
+    return 0
+
+
+_VERBS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
+    "up": up,
+    "down": down,
+    "restart": restart,
+    "status": status,
+    "scale": scale,
+    "logs": logs,
+    "psql": psql,
+    "doctor": show_needs,
+    "check-nginx": check_nginx,
+    "supervise": supervise,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb; give its exit code, a refusal as one sentence on stderr."""
+    given = sys.argv[1:] if arguments is None else arguments
+    verb = given[0] if given else ""
+    try:
+        if verb not in _VERBS:
+            raise BadUse(f"There is no verb {verb!r}; there are: {', '.join(_VERBS)}.")
+        return _VERBS[verb](given[1:])
+    except Refusal as refusal:
+        sys.stdout.flush()
+        sys.stderr.write(f"{refusal}\n")
+        return refusal.code
+    except KeyboardInterrupt:
+        hint = {"up": "; the fleet goes on starting, end it with: ./manage.sh down"}
+        sys.stderr.write(f"\nInterrupted{hint.get(verb, '')}.\n")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _INTERRUPTED

@@ -1,0 +1,187 @@
+"""Verbs at work: find or start the supervisor, ask it, and put its answer into words."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from native import control, nginx, orphans, postgres, settings
+from native.control import Say
+from native.places import ROOT, Memory, Places
+from native.programs import last_words, rotate
+from native.refusals import NotRunning, Refusal
+from native.supervisor_lock import is_held
+
+_SUPERVISOR_SECONDS: Final = 30.0
+_END_SECONDS: Final = 60.0
+_NOT_RUNNING: Final = "The fleet is not running; start it with: ./manage.sh up"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What status shows."""
+
+    services: list[dict[str, Any]]
+    port: int | None
+    supervised: bool
+
+
+def places() -> Places:
+    return Places(settings.state_folder())
+
+
+def _memory(where: Places) -> Memory:
+    return Memory.load(where.memory)
+
+
+def _socket(where: Places) -> Path:
+    """Give the socket of the running supervisor."""
+    memory = _memory(where)
+    if not is_held(where.lock) or memory.control is None:
+        raise NotRunning(_NOT_RUNNING)
+    return Path(memory.control)
+
+
+def up(say: Say) -> str:
+    """Start the supervisor unless it runs, and stay until all is ready."""
+    made = settings.ensure_secrets()
+    wanted = settings.load()
+    if made:
+        say(f"secrets made in .env: {', '.join(made)}")
+    where = Places(wanted.state)
+    spawned = None
+    if not is_held(where.lock):
+        nginx.find_binary()
+        spawned = _spawn(where)
+    request = {"verb": "up", "port": wanted.port, "environments": list(wanted.environments)}
+    answer = control.ask(_wait_socket(where, spawned), request, say)
+    at = f"http://127.0.0.1:{wanted.port}"
+    if answer["fresh"]:
+        return f"The fleet is ready at {at} after {answer['seconds']:.1f} s."
+    added = f"; added {', '.join(answer['added'])}" if answer["added"] else ""
+    return f"The fleet runs already at {at}{added}."
+
+
+def _spawn(where: Places) -> "subprocess.Popen[bytes]":
+    where.make()
+    log = where.logs / "supervisor.log"
+    rotate(log)
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "native", "supervise"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+
+
+def _wait_socket(where: Places, spawned: "subprocess.Popen[bytes] | None") -> Path:
+    deadline = time.monotonic() + _SUPERVISOR_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(NotRunning):
+            socket = _socket(where)
+            if control.answers(socket):
+                return socket
+        if spawned is not None and spawned.poll() is not None and not is_held(where.lock):
+            break
+        time.sleep(0.03)
+    log = where.logs / "supervisor.log"
+    raise Refusal(f"The supervisor did not start: {last_words(log)} (see {log})")
+
+
+def down(say: Say) -> str:
+    """Take the fleet down; with nothing running that is done already."""
+    where = places()
+    try:
+        socket = _socket(where)
+    except NotRunning:
+        left = orphans.clear(where.processes)
+        if left:
+            return f"The supervisor was gone; ended what it left: {', '.join(left)}."
+        return "Nothing runs."
+    control.ask(socket, {"verb": "down"}, say)
+    deadline = time.monotonic() + _END_SECONDS
+    while is_held(where.lock) and time.monotonic() < deadline:
+        time.sleep(0.03)
+    return f"The fleet is down; its data stays in {where.state}."
+
+
+def read_status() -> Fleet:
+    where = places()
+    try:
+        answer = control.ask(_socket(where), {"verb": "status"})
+    except NotRunning:
+        left = orphans.recall(where.processes)
+        if not left:
+            raise
+        return Fleet([_show_orphan(process) for process in left], None, supervised=False)
+    return Fleet(answer["services"], _memory(where).edge_port, supervised=True)
+
+
+def _show_orphan(process: orphans.Recorded) -> dict[str, Any]:
+    alive = process.is_alive()
+    return {
+        "service": process.service,
+        "instance": process.instance,
+        "environment": process.environment,
+        "pid": process.pid if alive else None,
+        "container": None,
+        "port": process.port,
+        "state": "unready" if alive else "failed",
+        "uptime_s": round(time.time() - process.created, 1) if alive else 0.0,
+        "restarts": 0,
+    }
+
+
+def scale(wishes: dict[str, str], say: Say) -> str:
+    answer = control.ask(_socket(places()), {"verb": "scale", "wishes": wishes}, say)
+    before, after = answer["before"], answer["after"]
+    return "\n".join(
+        f"{name}: {before[name]} -> {count}" if before[name] != count else f"{name}: {count}"
+        for name, count in after.items()
+    )
+
+
+def write_psql() -> tuple[str, dict[str, str]]:
+    """Give the psql to run and its environment: the fleet's database, as its owner."""
+    where = places()
+    _socket(where)
+    environment = {
+        **os.environ,
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(_memory(where).ports["postgres"]),
+        "PGUSER": postgres.OWNER,
+        "PGDATABASE": postgres.DATABASE,
+        "PGPASSWORD": settings.load().passwords[postgres.OWNER],
+    }
+    return str(postgres.find_psql()), environment
+
+
+async def check_nginx() -> str:
+    """Let nginx judge what we would render for these settings."""
+    wanted = settings.load()
+    run = nginx.make_run_folder()
+    try:
+        folder = run / "check of the configuration"
+        server = nginx.Server(folder, run, run / "access.log", wanted.port, wanted.inner_port)
+        names = [f"table-service-{environment.lower()}" for environment in wanted.environments]
+        nginx.render(server, {"gateway": (1, 2), **dict.fromkeys(names, ())})
+        await nginx.check(server, run / "nginx.log")
+    finally:
+        shutil.rmtree(run, ignore_errors=True)
+    return "nginx: the configuration is valid."
+
+
+def supervise() -> None:
+    """Be the supervisor."""
+    from native import supervisor  # noqa: PLC0415  # the other verbs start faster without it
+
+    asyncio.run(supervisor.run(settings.load()))

@@ -1,0 +1,187 @@
+"""Nginx from the system: its templates filled in, started, and reloaded without a lost request."""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from native import accounts, ports, probes, programs
+from native.places import ROOT, make_private_folder
+from native.ports import LOOPBACK
+from native.refusals import Missing, Refusal
+
+TEMPLATES: Final = ROOT / "nginx"
+INSTALL: Final = "brew install nginx" if sys.platform == "darwin" else "apt-get install nginx-light"
+
+_SEARCHED: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin:/usr/local/bin"
+_CLOSING_SECONDS: Final = 0.25
+"""How long busy connections are closed with their answer before a reload."""
+
+_RELOAD_SECONDS: Final = 10.0
+_START_SECONDS: Final = 15.0
+_MAX_WORKERS: Final = 2
+
+Pools = Mapping[str, Sequence[int]]
+"""Ports of the replicas that serve, by pool: `gateway`, `table-service-prd`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running nginx, or one to be."""
+
+    folder: Path  # rendered configuration
+    run: Path  # pid file, temporary files, the sign that a reload is near
+    access_log: Path
+    edge_port: int
+    inner_port: int
+
+
+def find_binary() -> Path:
+    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":" + _SEARCHED)
+    if found is None:
+        sudo = "" if sys.platform == "darwin" or os.geteuid() == 0 else "sudo "
+        raise Missing(f"nginx is not installed; install it with: {sudo}{INSTALL}")
+    return Path(found)
+
+
+def make_run_folder() -> Path:
+    account = accounts.choose()
+    return make_private_folder("nginx", (account.uid, account.gid) if account else None)
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    """Fill in ${NAME} as envsubst would; nginx' own variables are lower case."""
+    return re.sub(r"\$\{([A-Z_]+)\}", lambda match: values[match[1]], template)
+
+
+def render_pools(pools: Pools) -> str:
+    """Write the upstreams; an empty pool stays valid and answers 502 at once."""
+    parts = ["map $uri $pool {", '    default "";']
+    for name in pools:
+        environment = name.removeprefix("table-service-")
+        if environment != name:
+            parts.append(f'    "~^/{environment}/" {name};')
+    parts.append("}")
+    for name, members in pools.items():
+        parts += [f"upstream {name} {{", f"    zone {name} 128k;", "    least_conn;"]
+        parts += [f"    server {LOOPBACK}:{p} max_fails=2 fail_timeout=2s;" for p in members]
+        if not members:
+            parts.append(f"    server {LOOPBACK}:1 down;")
+        # Shorter than the replicas' own 75 s, so that it is always nginx that closes.
+        parts += ["    keepalive 64;", "    keepalive_timeout 30s;", "}"]
+    return "\n".join(parts) + "\n"
+
+
+def render(server: Server, pools: Pools, templates: Path = TEMPLATES) -> None:
+    values = {
+        "NGINX_WORKERS": str(min(_MAX_WORKERS, os.cpu_count() or 1)),
+        "NGINX_RUN_DIR": str(server.run),
+        "NGINX_ACCESS_LOG": str(server.access_log),
+        "NGINX_EDGE_LISTEN": f"{LOOPBACK}:{server.edge_port}",
+        "NGINX_INNER_LISTEN": f"{LOOPBACK}:{server.inner_port}",
+        # Accepted with its first bytes, so a reload never closes a connection it has not read.
+        "NGINX_LISTEN_OPTIONS": "deferred" if sys.platform == "linux" else "",
+    }
+    (server.folder / "snippets").mkdir(parents=True, exist_ok=True)
+    for source in (*templates.glob("*.template"), *templates.glob("snippets/*.conf")):
+        target = server.folder / source.relative_to(templates)
+        target.with_name(target.name.removesuffix(".template")).write_text(
+            _fill(source.read_text(), values)
+        )
+    write_pools(server, pools)
+
+
+def write_pools(server: Server, pools: Pools) -> None:
+    draft = server.folder / "upstreams.conf.new"
+    draft.write_text(render_pools(pools))
+    draft.replace(server.folder / "upstreams.conf")
+
+
+def program(server: Server, *extra: str) -> programs.Program:
+    account = accounts.choose()
+    directives = "daemon off;"
+    if account is not None:
+        directives += f" user {account.name};"
+    where = ("-p", str(server.folder), "-c", str(server.folder / "nginx.conf"))
+    return programs.Program(
+        (str(find_binary()), "-e", "stderr", *where, "-g", directives, *extra),
+        stop_signal=signal.SIGQUIT,  # what is being answered is answered
+        stop_seconds=5.0,
+    )
+
+
+async def check(server: Server, log: Path) -> None:
+    """Let nginx read the rendered configuration; refuse with its complaint."""
+    await programs.finish(program(server, "-t"), log)
+
+
+def workers(master: int) -> set[int]:
+    with contextlib.suppress(psutil.Error):
+        return {child.pid for child in psutil.Process(master).children()}
+    return set()
+
+
+async def reload(server: Server, master: int, pools: Pools, *, calm: bool = True) -> set[int]:
+    """Serve by these pools from now on; give the old workers, which finish what they have."""
+    closing = server.run / "closing"
+    old = workers(master)
+    write_pools(server, pools)
+    try:
+        if calm:
+            closing.touch()
+            await asyncio.sleep(_CLOSING_SECONDS)
+        os.kill(master, signal.SIGHUP)
+        async with asyncio.timeout(_RELOAD_SECONDS):
+            await programs.poll(lambda: bool(workers(master) - old))
+    except (TimeoutError, ProcessLookupError) as error:
+        raise Refusal("nginx did not take the new upstreams; see: logs nginx") from error
+    finally:
+        closing.unlink(missing_ok=True)
+    return old
+
+
+async def wait_gone(old: set[int], seconds: float) -> bool:
+    """Wait until the old workers have ended, but no longer than that."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await programs.poll(lambda: not any(map(psutil.pid_exists, old)))
+            return True
+    return False
+
+
+async def start(
+    folder: Path, pools: Pools, *, edge_port: int | None = None, inner_port: int | None = None
+) -> tuple[Server, asyncio.subprocess.Process]:
+    """Start an nginx before these pools, with its files in the folder; meant for tests."""
+    edge = edge_port or ports.pick_free()
+    inner = inner_port or ports.pick_free((edge,))
+    server = Server(folder, make_run_folder(), folder / "access.log", edge, inner)
+    log = folder / "nginx.log"
+    render(server, pools)
+    process = await programs.launch(program(server), log)
+    async with asyncio.timeout(_START_SECONDS):
+        while not await probes.answers_200(edge, "/nginx-health"):
+            if process.returncode is not None:
+                raise Refusal(f"nginx did not start: {programs.last_words(log)} (see {log})")
+            await asyncio.sleep(0.02)
+    return server, process
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, pools: Pools) -> AsyncIterator[tuple[Server, int]]:
+    """Lend an nginx and the pid of its master."""
+    server, process = await start(folder, pools)
+    try:
+        yield server, process.pid
+    finally:
+        await programs.stop(process, program(server))
+        shutil.rmtree(server.run, ignore_errors=True)

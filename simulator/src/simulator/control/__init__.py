@@ -1,0 +1,1 @@
+"""The control API: settings, faults on demand and what took effect."""

@@ -1,0 +1,1 @@
+"""The pure part: tables, rounds, sessions, faults, effects; time is an argument."""

@@ -1,0 +1,1 @@
+"""The wire: parsing, answering and misbehaving on real connections."""

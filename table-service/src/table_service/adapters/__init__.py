@@ -1,0 +1,1 @@
+"""What a replica reaches: the Table API, its configuration, its secrets."""

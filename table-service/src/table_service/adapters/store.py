@@ -1,0 +1,60 @@
+"""The ledger as a replica writes it, with what follows from a settlement set going."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from fleetkit.database import Database
+from ledger.domain.commands import Kind
+from ledger.domain.deliveries import SETTLED, Lease, Settlement
+from ledger.store import deliveries, rounds
+from ledger.store.deliveries import Settled
+
+from table_service.adapters import meters
+
+
+class Store:
+    """Claims and settlements of one environment."""
+
+    def __init__(self, database: Database, *, environment: str, instance: str) -> None:
+        self._database = database
+        self._environment = environment
+        self._instance = instance
+        self.on_follower: Callable[[datetime | None], None] = lambda _: None
+
+    async def claim(self, *, limit: int, lease: timedelta) -> list[Lease]:
+        async with self._database.connection() as conn:
+            return await deliveries.claim(conn, self._environment, limit=limit, lease=lease)
+
+    async def next_due(self) -> datetime | None:
+        async with self._database.connection() as conn:
+            return await deliveries.next_due(conn, self._environment)
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Write outcomes; then end rounds of which nothing opened, and wake what waited for these."""
+        async with self._database.connection() as conn:
+            settled = await deliveries.settle(conn, settlements, instance=self._instance)
+            over = {s.round_id for s in settled if _may_conclude(s)}
+            if over:
+                await rounds.conclude(conn, sorted(over))
+        for one in settled:
+            meters.DELIVERIES.labels(self._environment, one.kind, one.state).inc()
+            if one.followed:
+                self.on_follower(None)
+        for settlement in settlements:
+            if settlement.state not in SETTLED:
+                self.on_follower(settlement.due_at)
+            elif settlement.opened is not None and settlement.opened.bet_stop_at is not None:
+                self.on_follower(settlement.opened.bet_stop_at)
+        return settled
+
+    async def announce(self, settled: Sequence[Settled]) -> None:
+        """Tell waiting gateways of what a courier settled."""
+        commands = {one.command_id for one in settled}
+        if commands:
+            async with self._database.connection() as conn:
+                await deliveries.announce_settled(conn, commands)
+
+
+def _may_conclude(settled: Settled) -> bool:
+    barren = settled.kind is Kind.START and settled.state in SETTLED - {"accepted"}
+    return barren or (settled.kind in (Kind.FINISH, Kind.CANCEL) and settled.state == "accepted")

@@ -1,0 +1,1 @@
+"""The inner door: what the gateway asks of a replica."""

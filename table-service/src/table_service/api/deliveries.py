@@ -1,0 +1,27 @@
+"""`POST /deliveries`: leases handed over by the gateway, carried before the answer."""
+
+import secrets
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fleetkit import errors
+from ledger.domain.deliveries import Lease
+
+router = APIRouter(tags=["deliveries"])
+
+
+@router.post("/deliveries", include_in_schema=False)
+async def deliver(request: Request) -> Response:
+    """Carry the leases and say how many settlements were written.
+
+    Read without a model: the gateway wrote it a moment ago, and this is the path of every command.
+    """
+    shown = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if not secrets.compare_digest(shown.encode(), request.state.inner_key.encode()):
+        raise errors.Unauthenticated("The inner door takes the fleet's own key only.")
+    try:
+        leases = [Lease.from_wire(record) for record in orjson.loads(await request.body())]
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise errors.Malformed("That is no list of leases.") from error
+    settled = await request.state.deliverer.deliver(leases)
+    return Response(orjson.dumps({"settled": len(settled)}), media_type="application/json")

@@ -1,0 +1,1 @@
+"""What a replica decides by itself, without the network."""

@@ -1,0 +1,76 @@
+"""The wiring of a replica: what is opened, in which order, and closed in reverse."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from random import Random
+
+from fastapi import FastAPI
+from fleetkit.cache import Cache
+from fleetkit.database import Database, Listener
+from ledger.store.deliveries import DUE_CHANNEL
+
+from table_service.adapters.catalog import Catalog
+from table_service.adapters.store import Store
+from table_service.adapters.tables import Tables
+from table_service.deps import State
+from table_service.services.courier import Courier
+from table_service.services.delivering import Deliverer
+from table_service.services.sessions import Sessions
+from table_service.settings import Settings
+
+POOL = 10
+
+
+def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+    """Give the lifespan for these settings."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with AsyncExitStack() as stack:
+            url = settings.database_url.get_secret_value()
+            database = await stack.enter_async_context(
+                Database.open(url, name=settings.instance, size=POOL)
+            )
+            cache = await stack.enter_async_context(
+                Cache.open(settings.redis_url.get_secret_value(), prefix="pitboss:session:")
+            )
+            catalog = Catalog(database, settings.environment)
+            tables = await stack.enter_async_context(
+                Tables(
+                    AsyncExitStack(),
+                    catalog=catalog,
+                    sessions=Sessions(cache, settings.environment),
+                    database=database,
+                )
+            )
+            store = Store(database, environment=settings.environment, instance=settings.instance)
+            deliverer = Deliverer(store=store, tables=tables, now=database.now, random=Random())
+            courier = Courier(work=store, deliverer=deliverer, now=database.now)
+            store.on_follower = courier.wake
+            stack.push_async_callback(courier.finish)
+
+            def woken(_channel: str, environment: str) -> None:
+                if environment == settings.environment:
+                    courier.wake()
+
+            await stack.enter_async_context(
+                Listener(
+                    url,
+                    name=f"{settings.instance}-due",
+                    channels=[DUE_CHANNEL],
+                    on_notify=woken,
+                    on_reconnect=courier.wake,
+                )
+            )
+            carrying = asyncio.create_task(courier.run(), name="courier")
+            stack.callback(carrying.cancel)
+            yield {
+                "database": database,
+                "cache": cache,
+                "courier": courier,
+                "deliverer": deliverer,
+                "inner_key": settings.inner_key.get_secret_value(),
+            }
+
+    return lifespan

@@ -1,0 +1,93 @@
+"""Delivering: a lease carried from its first step to the settlement that is written of it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from random import Random
+from typing import Protocol
+
+from fleetkit import logs
+from ledger.domain import steps
+from ledger.domain.commands import Kind
+from ledger.domain.deliveries import Attempt, Lease, Settlement
+from ledger.domain.steps import Do, Reply
+from ledger.store.deliveries import Settled
+
+log = logs.get(__name__)
+
+# A call is begun only while it can end before the lease does, by Postgres's clock.
+MARGIN = timedelta(milliseconds=250)
+SHORTEST_CALL = timedelta(milliseconds=50)
+# Outcomes that come this close together are written in one statement.
+GROUP_S = 0.025
+
+
+class Store(Protocol):
+    """Where settlements are written; only those whose lease is still held come back."""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]: ...
+
+
+class TableClient(Protocol):
+    """How a target is reached."""
+
+    async def call(self, lease: Lease, operation: str, *, until: datetime) -> Reply: ...
+
+
+class Deliverer:
+    """Carries leases; the same engine runs in a replica and in the simulation."""
+
+    def __init__(
+        self, *, store: Store, tables: TableClient, now: Callable[[], datetime], random: Random
+    ) -> None:
+        self._store = store
+        self._tables = tables
+        self._now = now
+        self._random = random
+
+    async def deliver(self, leases: Sequence[Lease]) -> list[Settled]:
+        """Carry all at once; what is slow keeps nothing else from being written."""
+        pending = {asyncio.create_task(self._carry(lease)) for lease in leases}
+        done, pending = await asyncio.wait(pending, timeout=GROUP_S)
+        settled = await self._settle(done)
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            settled += await self._settle(done)
+        return settled
+
+    async def _settle(self, done: set[asyncio.Task[Settlement | None]]) -> list[Settled]:
+        settlements = [settlement for task in done if (settlement := task.result()) is not None]
+        return await self._store.settle(settlements) if settlements else []
+
+    async def _carry(self, lease: Lease) -> Settlement | None:
+        until = lease.lease_until - MARGIN
+        if self._now() >= lease.lease_until:
+            log.warning("lease_came_late", delivery=lease.id, kind=lease.kind)
+            return None
+        attempts: list[Attempt] = []
+        step = steps.first(lease, self._now())
+        refusal: Reply | None = None
+        while isinstance(step, Do):
+            if until - self._now() < SHORTEST_CALL:
+                step = self._give_back(lease, sent=bool(attempts))
+                break
+            operation = "get" if step is Do.LOOK else lease.kind.operation
+            limit = min(until, lease.deadline_at) if self._bounded(lease, step) else until
+            reply = await self._tables.call(lease, operation, until=limit)
+            attempts += reply.attempts
+            if step is Do.LOOK:
+                step = steps.after_look(lease, reply, refusal=refusal, random=self._random)
+            else:
+                step, refusal = steps.after_send(lease, reply, random=self._random), reply
+        return steps.with_attempts(step, attempts)
+
+    @staticmethod
+    def _bounded(lease: Lease, step: Do) -> bool:
+        """Say whether the call must be over by the deadline: a late start is harmful."""
+        return step is Do.SEND and lease.kind is Kind.START
+
+    def _give_back(self, lease: Lease, *, sent: bool) -> Settlement:
+        """Leave the delivery to the courier: too little of the lease is left to begin a call."""
+        now = self._now()
+        look = lease.look or sent
+        return Settlement(lease, "unknown" if look else "pending", now, due_at=now, look=look)

@@ -1,0 +1,16 @@
+"""What a replica is told."""
+
+from fleetkit.settings import Settings as FleetSettings
+from pydantic import SecretStr, field_validator
+
+
+class Settings(FleetSettings):
+    """Its environment, and the secret that the gateway shows at the inner door."""
+
+    environment: str
+    inner_key: SecretStr
+
+    @field_validator("environment")
+    @classmethod
+    def _upper(cls, name: str) -> str:
+        return name.upper()
