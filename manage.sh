@@ -150,7 +150,7 @@ make_venv() {
 }
 
 # The stamp changes with the lock, any pyproject.toml, or the folder's place.
-read_stamp() { { printf '%s\n' "$ROOT" && cat requirements.lock pyproject.toml */pyproject.toml; } | cksum; }
+read_stamp() { { printf '%s\n' "$ROOT" && cat requirements.lock pyproject.toml ./*/pyproject.toml; } | cksum; }
 
 prepare() {
   local stamp python bootstrap quiet=--quiet members=() folder

@@ -4,7 +4,6 @@ from functools import partial
 
 from fleetkit import service
 from fleetkit.settings import load
-
 from gateway.app import create
 from gateway.settings import Settings
 

@@ -1,10 +1,10 @@
 """The gateway's app."""
 
 from fastapi import FastAPI
-from fleetkit import service
-from fleetkit.health import Check
 from starlette.datastructures import State
 
+from fleetkit import service
+from fleetkit.health import Check
 from gateway import lifespan
 from gateway.api import config, rounds, tables
 from gateway.settings import Settings

@@ -3,9 +3,9 @@
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
+
 from fleetkit.cache import Cache
 from fleetkit.database import Database
-
 from gateway.services.config import Config
 from gateway.services.rounds import Rounds
 from gateway.services.tables import Tables

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
+
 from fleetkit.cache import Cache
 from fleetkit.database import Database
-
 from gateway.adapters.catalog import Catalog
 from gateway.adapters.replicas import Replicas
 from gateway.adapters.settlements import Settlements

@@ -1,7 +1,8 @@
 """What a gateway is told."""
 
-from fleetkit.settings import Settings as FleetSettings
 from pydantic import SecretStr
+
+from fleetkit.settings import Settings as FleetSettings
 
 
 class Settings(FleetSettings):

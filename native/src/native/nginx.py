@@ -130,6 +130,13 @@ def workers(master: int) -> set[int]:
     return set()
 
 
+def _still_accepts(worker: int) -> bool:
+    try:
+        return "shutting down" not in " ".join(psutil.Process(worker).cmdline())
+    except psutil.Error:
+        return False
+
+
 async def reload(server: Server, master: int, pools: Pools, *, calm: bool = True) -> set[int]:
     """Serve by these pools from now on; give the old workers, which finish what they have."""
     closing = server.run / "closing"
@@ -142,6 +149,8 @@ async def reload(server: Server, master: int, pools: Pools, *, calm: bool = True
         os.kill(master, signal.SIGHUP)
         async with asyncio.timeout(_RELOAD_SECONDS):
             await programs.poll(lambda: bool(workers(master) - old))
+            # Old and new accept side by side for a moment: the change is in force after it.
+            await programs.poll(lambda: not any(map(_still_accepts, old)))
     except (TimeoutError, ProcessLookupError) as error:
         raise Refusal("nginx did not take the new upstreams; see: logs nginx") from error
     finally:

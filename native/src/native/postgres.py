@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import asyncpg
 
@@ -45,7 +46,8 @@ class Server:
     superuser_password: str | None = None
 
     def url(self, role: str, password: str, database: str = DATABASE) -> str:
-        return f"postgresql://{role}:{password}@{LOOPBACK}:{self.port}/{database}"
+        secret = quote(password, safe="")
+        return f"postgresql://{role}:{secret}@{LOOPBACK}:{self.port}/{database}"
 
     async def connect(self, database: str = "postgres") -> "asyncpg.Connection[Any]":
         """Connect as the superuser, over the private socket."""

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import IO, Final
 
-
 _PATIENCE_SECONDS: Final = 1.0
 """Longer than anyone looks at the lock, shorter than a supervisor lives."""
 

@@ -4,7 +4,6 @@ from functools import partial
 
 from fleetkit import service
 from fleetkit.settings import load
-
 from table_service.app import create
 from table_service.settings import Settings
 

@@ -1,10 +1,10 @@
 """The replica's app."""
 
 from fastapi import FastAPI
-from fleetkit import service
-from fleetkit.health import Check
 from starlette.datastructures import State
 
+from fleetkit import service
+from fleetkit.health import Check
 from table_service import lifespan
 from table_service.api import deliveries
 from table_service.settings import Settings

@@ -3,9 +3,9 @@
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
+
 from fleetkit.cache import Cache
 from fleetkit.database import Database
-
 from table_service.services.courier import Courier
 from table_service.services.delivering import Deliverer
 

@@ -6,17 +6,18 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from random import Random
 
 from fastapi import FastAPI
+
 from fleetkit.cache import Cache
 from fleetkit.database import Database, Listener
 from ledger.store.deliveries import DUE_CHANNEL
-
 from table_service.adapters.catalog import Catalog
+from table_service.adapters.exchange import Exchange
+from table_service.adapters.sessions import Sessions
 from table_service.adapters.store import Store
 from table_service.adapters.tables import Tables
 from table_service.deps import State
 from table_service.services.courier import Courier
 from table_service.services.delivering import Deliverer
-from table_service.services.sessions import Sessions
 from table_service.settings import Settings
 
 POOL = 10
@@ -36,13 +37,13 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 Cache.open(settings.redis_url.get_secret_value(), prefix="pitboss:session:")
             )
             catalog = Catalog(database, settings.environment)
-            tables = await stack.enter_async_context(
-                Tables(
-                    AsyncExitStack(),
-                    catalog=catalog,
-                    sessions=Sessions(cache, settings.environment),
-                    database=database,
-                )
+            exchange = Exchange()
+            stack.push_async_callback(exchange.close)
+            tables = Tables(
+                exchange=exchange,
+                catalog=catalog,
+                sessions=Sessions(cache, settings.environment),
+                database=database,
             )
             store = Store(database, environment=settings.environment, instance=settings.instance)
             deliverer = Deliverer(store=store, tables=tables, now=database.now, random=Random())

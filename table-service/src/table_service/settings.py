@@ -1,7 +1,8 @@
 """What a replica is told."""
 
-from fleetkit.settings import Settings as FleetSettings
 from pydantic import SecretStr, field_validator
+
+from fleetkit.settings import Settings as FleetSettings
 
 
 class Settings(FleetSettings):

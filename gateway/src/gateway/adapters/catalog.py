@@ -65,7 +65,7 @@ class Catalog:
         return {name: mirrors(pairs, name) for name in sorted(names)}
 
     async def mirrors(self, table: str) -> list[Mirror]:
-        """List the targets of a table; one just added elsewhere is looked up before it is called unknown."""
+        """List the targets of a table; one just added elsewhere is looked up first."""
         found = mirrors(self._pairs(await self.environments()), table)
         if not found:
             await self.refresh()

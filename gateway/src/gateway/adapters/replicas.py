@@ -7,6 +7,7 @@ from typing import Self
 
 import aiohttp
 import orjson
+
 from fleetkit import context, logs
 from ledger.domain.deliveries import Lease
 
@@ -49,7 +50,9 @@ class Replicas:
         url = f"{self._url}/{environment.lower()}/deliveries"
         headers = {**self._headers, **context.headers()}
         try:
-            async with self._session.post(url, data=orjson.dumps(leases), headers=headers) as answer:
+            async with self._session.post(
+                url, data=orjson.dumps(leases), headers=headers
+            ) as answer:
                 body = await answer.read()
         except aiohttp.ClientConnectorError as error:
             log.warning("pool_unreachable", environment=environment, reason=str(error))
@@ -60,7 +63,9 @@ class Replicas:
         if answer.status == _OK:
             return Handover.CARRIED
         handover = Handover.UNSENT if _nothing_sent(answer.status, body) else Handover.UNANSWERED
-        log.warning("handover_failed", environment=environment, status=answer.status, sent=handover.name)
+        log.warning(
+            "handover_failed", environment=environment, status=answer.status, sent=handover.name
+        )
         return handover
 
 

@@ -41,7 +41,7 @@ class Settlements:
 
     @contextmanager
     def expect(self, command: str) -> Iterator[asyncio.Event]:
-        """Be told of a command's settlements; entered before anything is sent, so none is missed."""
+        """Be told of a command's settlements; entered before anything is sent: none is missed."""
         event = self._waiting[command] = asyncio.Event()
         try:
             yield event

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from fleetkit import errors
 
+from fleetkit import errors
 from gateway.domain.actors import Actor
 
 # For the Authorize button of Swagger UI; the check itself is below.

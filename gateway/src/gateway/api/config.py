@@ -3,14 +3,14 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Response, Security
+
 from fleetkit import errors, problems
 from fleetkit.service import JsonAnswer
-from ledger.domain.config import Environment
-
 from gateway.api import shapes
 from gateway.api.access import Guarded, TheActor, scheme
 from gateway.api.models import VersionAnswer, VersionsAnswer
 from gateway.deps import TheConfig
+from ledger.domain.config import Environment
 
 router = APIRouter(
     prefix="/v1/config/environments",

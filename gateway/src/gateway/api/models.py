@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from fleetkit.clock import Timestamp
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
+
+from fleetkit.clock import Timestamp
 
 WaitMs = Annotated[
     int,
@@ -93,9 +94,7 @@ class LegAnswer(BaseModel):
     game_code: str
     served_by: str
     required: bool
-    state: Literal[
-        "pending", "opened", "bet_stopped", "dealt", "finished", "cancelled", "failed"
-    ]
+    state: Literal["pending", "opened", "bet_stopped", "dealt", "finished", "cancelled", "failed"]
     external_round_id: str | None
     bet_period: int | None
     bet_stop_at: Timestamp | None

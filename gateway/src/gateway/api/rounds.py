@@ -4,12 +4,9 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response, Security
+
 from fleetkit import problems
 from fleetkit.service import JsonAnswer
-from ledger.domain.commands import Kind
-from ledger.domain.rounds import Round
-from ledger.store.rounds import Filter
-
 from gateway.api import shapes
 from gateway.api.access import Guarded, TheActor, scheme
 from gateway.api.models import (
@@ -23,7 +20,9 @@ from gateway.api.models import (
 from gateway.deps import TheRounds
 from gateway.domain import answers
 from gateway.domain.actors import Actor
-from gateway.services.rounds import Asked
+from gateway.services.rounds import Answered, Asked
+from ledger.domain.commands import Kind
+from ledger.store.rounds import Filter
 
 router = APIRouter(
     prefix="/v1", tags=["rounds"], route_class=Guarded, dependencies=[Security(scheme)]
@@ -58,13 +57,13 @@ async def start(
 ) -> Response:
     """Open a round on every enabled target of the table, or on those of some environments."""
     body = body or StartBody()
-    round_ = await rounds.start(
+    answered = await rounds.start(
         table,
         _asked(actor, body.wait_ms),
         environments=body.environments,
         deadline=timedelta(milliseconds=body.deadline_ms),
     )
-    return _answer(request, round_, Kind.START)
+    return _answer(request, answered, Kind.START)
 
 
 @router.post(
@@ -99,8 +98,8 @@ async def result(
     body: ResultBody,
 ) -> Response:
     """Deal to every leg that started; bets still open are stopped first, in order."""
-    round_ = await rounds.result(round, body.given(), _asked(actor, body.wait_ms))
-    return _answer(request, round_, Kind.RESULT)
+    answered = await rounds.result(round, body.given(), _asked(actor, body.wait_ms))
+    return _answer(request, answered, Kind.RESULT)
 
 
 @router.post(
@@ -136,8 +135,8 @@ async def cancel(
 ) -> Response:
     """Cancel on every leg that is not over; what was not sent yet is not sent any more."""
     body = body or CancelBody()
-    round_ = await rounds.cancel(round, body.reason, _asked(actor, body.wait_ms))
-    return _answer(request, round_, Kind.CANCEL)
+    answered = await rounds.cancel(round, body.reason, _asked(actor, body.wait_ms))
+    return _answer(request, answered, Kind.CANCEL)
 
 
 @router.get(
@@ -199,7 +198,6 @@ def _now(request: Request) -> datetime:
     return now
 
 
-def _answer(request: Request, round_: Round, kind: Kind) -> Response:
-    return JsonAnswer(
-        shapes.round_(round_, _now(request)), status_code=answers.status(round_, kind)
-    )
+def _answer(request: Request, answered: Answered, kind: Kind) -> Response:
+    status = answers.OK if answered.repeated else answers.status(answered.round, kind)
+    return JsonAnswer(shapes.round_(answered.round, _now(request)), status_code=status)

@@ -3,10 +3,9 @@
 from datetime import datetime
 
 from fleetkit.clock import rfc3339
+from gateway.services.tables import Table
 from ledger.domain.rounds import Last, Leg, Round
 from ledger.store.config import Version
-
-from gateway.services.tables import Table
 
 
 def round_(found: Round, now: datetime) -> dict[str, object]:

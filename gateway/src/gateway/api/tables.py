@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response, Security
+
 from fleetkit import problems
 from fleetkit.service import JsonAnswer
-
 from gateway.api import shapes
 from gateway.api.access import Guarded, scheme
 from gateway.api.models import TableAnswer, TablesAnswer

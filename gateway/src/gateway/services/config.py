@@ -1,13 +1,13 @@
 """Configuration: the versions of each environment, put and read."""
 
 from asyncpg import UniqueViolationError
+
 from fleetkit import errors
 from fleetkit.database import Database
+from gateway.adapters.catalog import Catalog
 from ledger.domain.config import Environment
 from ledger.store import config
 from ledger.store.config import Version
-
-from gateway.adapters.catalog import Catalog
 
 
 class Config:

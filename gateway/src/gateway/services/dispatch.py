@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from asyncpg import UniqueViolationError
+
 from fleetkit import errors, logs
 from fleetkit.database import Connection, Database
+from gateway.adapters.replicas import Handover, Replicas
+from gateway.adapters.settlements import Settlements
 from ledger.domain.rounds import Round
 from ledger.store import deliveries, rounds
 from ledger.store.rounds import Command, Written
-
-from gateway.adapters.replicas import Handover, Replicas
-from gateway.adapters.settlements import Settlements
 
 log = logs.get(__name__)
 
@@ -26,9 +26,7 @@ Write = Callable[[Connection], Awaitable[Written]]
 class Dispatch:
     """Carries commands from the ledger to the replicas, and their outcomes back to the caller."""
 
-    def __init__(
-        self, *, database: Database, replicas: Replicas, settlements: Settlements
-    ) -> None:
+    def __init__(self, *, database: Database, replicas: Replicas, settlements: Settlements) -> None:
         self._database = database
         self._replicas = replicas
         self._settlements = settlements

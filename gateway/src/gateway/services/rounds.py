@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from fleetkit import context, errors, ids
 from fleetkit.database import Connection, Database
+from gateway.adapters.catalog import Catalog
+from gateway.services.dispatch import Dispatch
 from ledger.domain import results
 from ledger.domain import rounds as rules
 from ledger.domain.commands import Kind
@@ -13,9 +15,6 @@ from ledger.domain.config import Environment, Mirror
 from ledger.domain.rounds import Round
 from ledger.store import rounds
 from ledger.store.rounds import Command, Filter, NewLeg, Written
-
-from gateway.adapters.catalog import Catalog
-from gateway.services.dispatch import Dispatch
 
 DAY = timedelta(hours=24)
 # What a lease leaves beyond the call itself: the way to the replica and back to the ledger.
@@ -31,7 +30,15 @@ class Asked:
     wait: timedelta
 
 
-class _Moved(Exception):
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A round after a command; `repeated` when it had already taken the same one."""
+
+    round: Round
+    repeated: bool = False
+
+
+class _MovedError(Exception):
     """The round's state no longer takes the command; nothing was written."""
 
 
@@ -45,7 +52,7 @@ class Rounds:
 
     async def start(
         self, table: str, asked: Asked, *, environments: Sequence[str] | None, deadline: timedelta
-    ) -> Round:
+    ) -> Answered:
         """Open a round on every enabled target of the table, or those of some environments."""
         found = await self._targets(table, environments)
         types = sorted({mirror.target.type for mirror in found})
@@ -55,27 +62,27 @@ class Rounds:
                 "give its targets one type.",
                 code="mixed_types",
             )
-        command = self._command(Kind.START, ids.new(), table, {}, asked, deadline)
+        command = _command(asked, Kind.START, ids.new(), table, deadline=deadline)
         legs = [NewLeg(mirror, _lease(mirror.environment)) for mirror in found]
 
         async def write(conn: Connection) -> Written:
             return await rounds.start(conn, command, game_type=types[0], legs=legs)
 
-        return await self._dispatch.run(command, write, wait=asked.wait)
+        return Answered(await self._dispatch.run(command, write, wait=asked.wait))
 
-    async def bet_stop(self, round_id: str, asked: Asked) -> Round:
+    async def bet_stop(self, round_id: str, asked: Asked) -> Answered:
         return await self._advance(await self.get(round_id), Kind.BET_STOP, {}, asked)
 
-    async def result(self, round_id: str, body: dict[str, object], asked: Asked) -> Round:
+    async def result(self, round_id: str, body: dict[str, object], asked: Asked) -> Answered:
         """Deal a result; the same one again is answered as it stands, another is a conflict."""
         round_ = await self.get(round_id)
         result = results.parse(round_.type, body).wire()
         return await self._advance(round_, Kind.RESULT, result, asked)
 
-    async def finish(self, round_id: str, asked: Asked) -> Round:
+    async def finish(self, round_id: str, asked: Asked) -> Answered:
         return await self._advance(await self.get(round_id), Kind.FINISH, {}, asked)
 
-    async def cancel(self, round_id: str, reason: str | None, asked: Asked) -> Round:
+    async def cancel(self, round_id: str, reason: str | None, asked: Asked) -> Answered:
         body: dict[str, object] = {} if reason is None else {"reason": reason}
         return await self._advance(await self.get(round_id), Kind.CANCEL, body, asked)
 
@@ -103,40 +110,42 @@ class Rounds:
 
     async def _advance(
         self, round_: Round, kind: Kind, body: dict[str, object], asked: Asked
-    ) -> Round:
-        command = self._command(kind, round_.id, round_.table, body, asked, DAY)
+    ) -> Answered:
+        command = _command(asked, kind, round_.id, round_.table, body=body)
         result = body if kind is Kind.RESULT else None
 
         async def write(conn: Connection) -> Written:
             written = await rounds.advance(conn, command, lease=LEASE, result=result)
             if written is None:
-                raise _Moved
+                raise _MovedError
             return written
 
         try:
-            return await self._dispatch.run(command, write, wait=asked.wait)
-        except _Moved:
-            return _as_it_stands(await self.get(round_.id), kind, result)
+            return Answered(await self._dispatch.run(command, write, wait=asked.wait))
+        except _MovedError:
+            stands = _as_it_stands(await self.get(round_.id), kind, result)
+            return Answered(stands, repeated=True)
 
-    @staticmethod
-    def _command(
-        kind: Kind,
-        round_id: str,
-        table: str,
-        body: dict[str, object],
-        asked: Asked,
-        deadline: timedelta,
-    ) -> Command:
-        return Command(
-            id=ids.new(),
-            round_id=round_id,
-            table_id=table,
-            kind=kind,
-            body=body,
-            actor=asked.actor,
-            trace_id=context.trace_id.get(),
-            deadline=deadline,
-        )
+
+def _command(
+    asked: Asked,
+    kind: Kind,
+    round_id: str,
+    table: str,
+    *,
+    body: dict[str, object] | None = None,
+    deadline: timedelta = DAY,
+) -> Command:
+    return Command(
+        id=ids.new(),
+        round_id=round_id,
+        table_id=table,
+        kind=kind,
+        body=body or {},
+        actor=asked.actor,
+        trace_id=context.trace_id.get(),
+        deadline=deadline,
+    )
 
 
 def _lease(environment: Environment) -> timedelta:
@@ -158,6 +167,12 @@ def _as_it_stands(round_: Round, kind: Kind, result: dict[str, object] | None) -
     if (kind, round_.state) in ((Kind.FINISH, "finished"), (Kind.CANCEL, "cancelled")):
         return round_
     sentence = rules.refusal(kind, round_.state)
+    if kind is Kind.FINISH and round_.state == "dealt":
+        raise errors.Conflict(
+            "No leg has taken the result, so none can be finished: repair the legs, or cancel.",
+            code="no_leg_dealt",
+            extra={"round": round_.id},
+        )
     if sentence is None:
         raise errors.Unavailable(
             "The round was changing in this moment. Try again.", code="round_busy", retry_after_s=1

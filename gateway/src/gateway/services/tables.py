@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 from fleetkit import errors
 from fleetkit.database import Database
+from gateway.adapters.catalog import Catalog
 from ledger.domain.config import Mirror
 from ledger.domain.readiness import Readiness, light
 from ledger.store import tables
-
-from gateway.adapters.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)

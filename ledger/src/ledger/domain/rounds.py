@@ -1,4 +1,4 @@
-"""A round as people see it: its legs, how its last command went, and what that means for the caller."""
+"""A round as people see it: its legs, and how its last command went."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,7 +54,7 @@ class Leg:
     last: Last | None
 
     def state_at(self, now: datetime) -> str:
-        """A table that stops its own bets is bet_stopped once its time has come."""
+        """Give the state; a table that stops its own bets has done so once its time has come."""
         stops_itself = self.auto_bet_stop and self.bet_stop_at is not None
         if self.state == "opened" and stops_itself and self.bet_stop_at <= now:  # type: ignore[operator]
             return "bet_stopped"
@@ -75,7 +75,7 @@ class Round:
     legs: tuple[Leg, ...]
 
     def state_at(self, now: datetime) -> str:
-        """An open round is bet_stopped when every leg that opened has its bets stopped."""
+        """Give the state; an open round is bet_stopped when every leg that opened is."""
         if self.state != "open":
             return self.state
         states = {leg.state_at(now) for leg in self.legs} - {"failed", "cancelled"}
@@ -85,9 +85,7 @@ class Round:
     def addressed(self) -> list[Last]:
         """What the last command came to, on the legs it was meant for."""
         return [
-            leg.last
-            for leg in self.legs
-            if leg.last and leg.last.command_id == self.last_command
+            leg.last for leg in self.legs if leg.last and leg.last.command_id == self.last_command
         ]
 
     @property

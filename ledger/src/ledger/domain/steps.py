@@ -1,4 +1,4 @@
-"""The next step of a leased delivery: give it up, look at the table, send, or write what came of it."""
+"""The next step of a leased delivery: give it up, look at the table, send, or settle it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from ledger.domain.outcomes import Outcome, Verdict
 from ledger.domain.reconcile import Action, Decision, Ours
 from ledger.domain.tableview import TableView
 
-# A start that was sent may still take effect for this long after its deadline; until then it is watched.
+# A start that was sent may take effect for this long after its deadline; it is watched so long.
 WATCHED_FOR = timedelta(seconds=15)
 
 # Where a leg must stand for a command to make sense on it; cancel has its own rule.
@@ -71,7 +71,9 @@ def after_look(
             return _refused(lease, reply)
         return _look_again(lease, reply, random=random)
     deadline = lease.deadline_at
-    decision = reconcile.decide(lease.kind, ours=_ours(lease), seen=seen, now=reply.at, deadline=deadline)
+    decision = reconcile.decide(
+        lease.kind, ours=_ours(lease), seen=seen, now=reply.at, deadline=deadline
+    )
     if decision.action is Action.SEND:
         return Do.SEND if refusal is None else _refused(lease, refusal)
     watched = decision.watch and reply.at < deadline + WATCHED_FOR
@@ -137,9 +139,7 @@ def _look_again(lease: Lease, reply: Reply, *, random: Random) -> Settlement:
     return _written(lease, reply, state="unknown", due_at=due_at or reply.at, look=True)
 
 
-def _written(
-    lease: Lease, reply: Reply, *, state: str, due_at: datetime, look: bool
-) -> Settlement:
+def _written(lease: Lease, reply: Reply, *, state: str, due_at: datetime, look: bool) -> Settlement:
     verdict = reply.verdict
     return Settlement(
         lease,
@@ -211,4 +211,3 @@ def _bet_stop_at(told: datetime | None, bet_period: int | None, at: datetime) ->
     if told is None and bet_period is not None:
         return at + timedelta(seconds=bet_period)
     return told
-

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import cast
 
 import orjson
-from fleetkit.database import Connection
 
+from fleetkit.database import Connection
 from ledger.domain.config import Environment
 
 
@@ -53,7 +53,12 @@ async def get(conn: Connection, environment: str, version: int | None = None) ->
 
 
 async def put(
-    conn: Connection, document: Environment, *, author: str, reason: str | None, expected: int | None
+    conn: Connection,
+    document: Environment,
+    *,
+    author: str,
+    reason: str | None,
+    expected: int | None,
 ) -> int | None:
     """Add the next version; None when `expected` is no longer the newest.
 

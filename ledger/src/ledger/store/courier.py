@@ -5,7 +5,7 @@ from ledger.store.statements import LEASE
 
 # A delivery waits for those before it on its target: earlier ranks of its round, and for a start whatever
 # an earlier round of the target still owes. A cancel waits only for what is in flight.
-_WAITS = f"""
+_WAITS = """
 EXISTS (SELECT FROM deliveries e
         WHERE e.environment = c.environment AND e.game_code = c.game_code AND e.settled_at IS NULL
           AND e.id <> c.id

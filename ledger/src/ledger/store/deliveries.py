@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from fleetkit.database import Connection
-
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Lease, Settlement
 from ledger.store.courier import CLAIM, NEXT_DUE, RELEASE, SETTLE
@@ -28,9 +27,7 @@ class Settled:
     followed: bool
 
 
-async def claim(
-    conn: Connection, environment: str, *, limit: int, lease: timedelta
-) -> list[Lease]:
+async def claim(conn: Connection, environment: str, *, limit: int, lease: timedelta) -> list[Lease]:
     """Take due deliveries, at most one a target; a lease that ran out is taken as unknown (look first)."""
     rows = [dict(row) for row in await conn.fetch(CLAIM, environment, limit, lease)]
     for row in rows:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from fleetkit.database import Connection
-
 from ledger.domain.commands import Kind
 from ledger.domain.config import Mirror
 from ledger.domain.deliveries import Lease

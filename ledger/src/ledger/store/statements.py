@@ -59,7 +59,9 @@ SELECT {LEASE}, false AS overtaken FROM written d JOIN new_legs l ON l.id = d.le
 """
 
 
-def _advance(kind: Kind, *, before: str, after: str, legs: str, busy: str, extra: str = "") -> str:
+def _advance(
+    kind: Kind, *, before: str, after: str, legs: str, busy: str, extra: str = "", only: str = ""
+) -> str:
     """Build the statement that moves a round on and writes a delivery for each leg it is meant for."""
     event = {Kind.BET_STOP: "round.bet_stopped", Kind.CANCEL: "round.cancelled"}.get(
         kind, "round.finished" if kind is Kind.FINISH else "round.result"
@@ -78,7 +80,7 @@ WITH round AS (
                       result = coalesce($8::jsonb, result), last_command = $2,
                       reason = coalesce($3::jsonb ->> 'reason', reason)
                       {", ended_at = clock_timestamp()" if ended else ""}
-    WHERE id = $1 AND state IN ({before})
+    WHERE id = $1 AND state IN ({before}) {only}
     RETURNING *
 ), new_command AS (
     INSERT INTO commands (id, round_id, table_id, kind, body, actor, trace_id, deadline_at)
@@ -171,6 +173,8 @@ ADVANCE = {
     ),
     Kind.FINISH: _advance(
         Kind.FINISH,
+        only="""AND EXISTS (SELECT FROM deliveries e WHERE e.round_id = rounds.id AND e.kind = 'result'
+                             AND (e.settled_at IS NULL OR e.state = 'accepted'))""",
         before="'dealt'",
         after="finished",
         legs="""EXISTS (SELECT FROM deliveries e WHERE e.leg_id = l.id AND e.kind = 'result'

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from fleetkit.database import Connection
-
 from ledger.domain.readiness import Trouble
 
 

@@ -1,4 +1,4 @@
-"""The environment's configuration, each version read once and kept: a round ends on the one it began with."""
+"""The environment's configuration: a round ends on the version it began with."""
 
 from fleetkit import errors
 from fleetkit.database import Database
@@ -21,6 +21,8 @@ class Catalog:
         async with self._database.connection() as conn:
             found = await config.get(conn, self.environment, version)
         if found is None:
-            raise errors.NotFound(f"{self.environment} has no version {version}.", code="no_version")
+            raise errors.NotFound(
+                f"{self.environment} has no version {version}.", code="no_version"
+            )
         self._versions[version] = found.document
         return found.document

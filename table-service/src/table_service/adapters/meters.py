@@ -15,9 +15,13 @@ DURATION: Final = Histogram(
     ["environment", "table_id", "operation"],
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5),
 )
-CONNECTIONS: Final = Gauge("active_connections", "Calls under way to the Table API.", ["environment"])
+CONNECTIONS: Final = Gauge(
+    "active_connections", "Calls under way to the Table API.", ["environment"]
+)
 DELIVERIES: Final = Counter(
-    "pitboss_deliveries", "Deliveries by the state they were left in.", ["environment", "kind", "state"]
+    "pitboss_deliveries",
+    "Deliveries by the state they were left in.",
+    ["environment", "kind", "state"],
 )
 BET_STOP_LATENESS: Final = Histogram(
     "pitboss_bet_stop_lateness_seconds",

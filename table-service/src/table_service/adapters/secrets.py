@@ -7,7 +7,7 @@ from fleetkit import errors
 
 
 def read(reference: str | None) -> str | None:
-    """Read `env:NAME` or `file:/path`; a reference that leads nowhere is a fault to be told, not ignored."""
+    """Read `env:NAME` or `file:/path`; a reference that leads nowhere is told, not ignored."""
     if reference is None:
         return None
     kind, _, where = reference.partition(":")
@@ -15,7 +15,8 @@ def read(reference: str | None) -> str | None:
         value = os.environ.get(where)
         if value is None:
             raise errors.Unavailable(
-                f"The secret {reference} is not in this process's environment.", code="secret_missing"
+                f"The secret {reference} is not in this process's environment.",
+                code="secret_missing",
             )
         return value
     try:

@@ -8,7 +8,6 @@ from ledger.domain.commands import Kind
 from ledger.domain.deliveries import SETTLED, Lease, Settlement
 from ledger.store import deliveries, rounds
 from ledger.store.deliveries import Settled
-
 from table_service.adapters import meters
 
 
@@ -30,7 +29,7 @@ class Store:
             return await deliveries.next_due(conn, self._environment)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
-        """Write outcomes; then end rounds of which nothing opened, and wake what waited for these."""
+        """Write outcomes; then end rounds of which nothing opened, and wake what waited."""
         async with self._database.connection() as conn:
             settled = await deliveries.settle(conn, settlements, instance=self._instance)
             over = {s.round_id for s in settled if _may_conclude(s)}

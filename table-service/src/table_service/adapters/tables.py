@@ -1,142 +1,127 @@
 """The Table API of one environment: a call in, a judged reply out, whatever happens in between."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Self
 
-import httpx
 import orjson
-from fleetkit import errors, http
+
+from fleetkit import errors
 from fleetkit.database import Database
 from ledger.domain import outcomes
 from ledger.domain.config import Environment
 from ledger.domain.deliveries import Attempt, Lease
 from ledger.domain.outcomes import Answer, Cause, Failure, Outcome, Verdict
 from ledger.domain.steps import Reply
-
 from table_service.adapters import meters, secrets
 from table_service.adapters.catalog import Catalog
+from table_service.adapters.exchange import Call, Exchange
+from table_service.adapters.sessions import Sessions
 from table_service.domain.headers import Credentials, build
-from table_service.services.sessions import Sessions
-
-LARGEST_ANSWER = 1 << 20
-
-_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
 
 
-class _NoSession(Exception):
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One lease at its target, until a time, and the calls made there."""
+
+    environment: Environment
+    lease: Lease
+    until: datetime
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def root(self) -> str:
+        return self.environment.base_url.rstrip("/")
+
+
+class _NoSessionError(Exception):
     """No session could be had; the verdict says why."""
 
-    def __init__(self, verdict: Verdict, attempts: list[Attempt]) -> None:
+    def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.detail)
         self.verdict = verdict
-        self.attempts = attempts
 
 
 class Tables:
-    """Pooled calls to the targets of one environment."""
+    """Calls to the targets of one environment, each target behind a bulkhead of its own."""
 
     def __init__(
-        self, stack: AsyncExitStack, *, catalog: Catalog, sessions: Sessions, database: Database
+        self, *, exchange: Exchange, catalog: Catalog, sessions: Sessions, database: Database
     ) -> None:
-        self._stack = stack
+        self._exchange = exchange
         self._catalog = catalog
         self._sessions = sessions
         self._database = database
-        self._clients: dict[tuple[bool, int, int], httpx.AsyncClient] = {}
         self._bulkheads: dict[str, asyncio.Semaphore] = {}
         self._active = meters.CONNECTIONS.labels(catalog.environment)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
-
     async def call(self, lease: Lease, operation: str, *, until: datetime) -> Reply:
-        """Make one call, with a fresh session and once more when the table refused the session."""
-        environment = await self._catalog.get(lease.config_version)
-        attempts: list[Attempt] = []
+        """Make one call; once more with a fresh session when the table refused the session."""
+        visit = _Visit(await self._catalog.get(lease.config_version), lease, until)
         bulkhead = self._bulkheads.setdefault(
-            lease.served_by, asyncio.Semaphore(environment.limits.per_target)
+            lease.served_by, asyncio.Semaphore(visit.environment.limits.per_target)
         )
         try:
-            async with asyncio.timeout(self._left(until)):
+            async with asyncio.timeout(max(0.0, (until - self._database.now()).total_seconds())):
                 await bulkhead.acquire()
         except TimeoutError:
             failure = Failure(sent=False, cause=Cause.LIMITER, detail="The target is busy.")
-            verdict = outcomes.classify(operation, failure, now=self._database.now())
-            return Reply(verdict, (), self._database.now())
+            now = self._database.now()
+            return Reply(outcomes.classify(operation, failure, now=now), (), now)
         try:
-            verdict = await self._with_session(environment, lease, operation, until, attempts)
+            verdict = await self._command(visit, operation)
         finally:
             bulkhead.release()
-        return Reply(verdict, tuple(attempts), self._database.now())
+        return Reply(verdict, tuple(visit.attempts), self._database.now())
 
-    async def _with_session(
-        self,
-        environment: Environment,
-        lease: Lease,
-        operation: str,
-        until: datetime,
-        attempts: list[Attempt],
-    ) -> Verdict:
+    async def _command(self, visit: _Visit, operation: str) -> Verdict:
         try:
-            session = await self._session(environment, lease, until, attempts, refused=None)
-            verdict = await self._attempt(environment, lease, operation, session, until, attempts)
+            session = await self._session(visit, refused=None)
+            verdict = await self._attempt(visit, operation, session)
             if not verdict.refresh_session:
                 return verdict
-            session = await self._session(environment, lease, until, attempts, refused=session)
-            verdict = await self._attempt(environment, lease, operation, session, until, attempts)
-        except _NoSession as refusal:
+            session = await self._session(visit, refused=session)
+            return outcomes.refused_again(await self._attempt(visit, operation, session))
+        except _NoSessionError as refusal:
             return refusal.verdict
         except errors.PitbossError as error:
             # A secret that can't be read: nothing was sent, and it is worth another try later.
             return Verdict(
-                Outcome.NOT_SENT, cause=Cause.UNAVAILABLE, code=error.code, detail=error.detail, health=None
+                Outcome.NOT_SENT,
+                cause=Cause.UNAVAILABLE,
+                code=error.code,
+                detail=error.detail,
+                health=None,
             )
-        return outcomes.refused_again(verdict)
 
-    async def _session(
-        self,
-        environment: Environment,
-        lease: Lease,
-        until: datetime,
-        attempts: list[Attempt],
-        *,
-        refused: str | None,
-    ) -> str | None:
-        if not environment.session:
+    async def _attempt(self, visit: _Visit, operation: str, session: str | None) -> Verdict:
+        url = f"{visit.root}/tables/{visit.lease.served_by}"
+        body = None
+        if operation != "get":
+            url = f"{url}/{operation}"
+            named = {"roundId": visit.lease.external_round_id, **visit.lease.body}
+            body = orjson.dumps(named if operation == "deal" else {})
+        _, verdict = await self._send(visit, operation, url, body, session)
+        return verdict
+
+    async def _session(self, visit: _Visit, *, refused: str | None) -> str | None:
+        if not visit.environment.session:
             return None
-
-        async def open_session() -> str:
-            body = {"gameCode": lease.served_by, "role": "sdp"}
-            verdict, token = await self._open_session(environment, lease, body, until, attempts)
-            if token is None:
-                raise _NoSession(verdict, attempts)
-            return token
-
-        return await self._sessions.get(lease.served_by, open_session, refused=refused)
-
-    async def _open_session(
-        self,
-        environment: Environment,
-        lease: Lease,
-        body: dict[str, str],
-        until: datetime,
-        attempts: list[Attempt],
-    ) -> tuple[Verdict, str | None]:
-        url = f"{environment.base_url.rstrip('/')}/sessions"
-        seen, attempt, verdict = await self._send(
-            environment, lease, "sessions", "POST", url, orjson.dumps(body), None, until
+        return await self._sessions.get(
+            visit.lease.served_by, lambda: self._open_session(visit), refused=refused
         )
-        attempts.append(attempt)
+
+    async def _open_session(self, visit: _Visit) -> str:
+        body = orjson.dumps({"gameCode": visit.lease.served_by, "role": "sdp"})
+        seen, verdict = await self._send(visit, "sessions", f"{visit.root}/sessions", body, None)
         if verdict.outcome is Outcome.ACCEPTED and isinstance(seen, Answer):
-            return verdict, orjson.loads(seen.body)["data"]["token"]
-        if verdict.outcome is not Outcome.REJECTED:
-            # Without a session the command itself was never sent, whatever became of the asking.
-            verdict = Verdict(
+            token: str = orjson.loads(seen.body)["data"]["token"]
+            return token
+        if verdict.outcome is Outcome.REJECTED:
+            raise _NoSessionError(verdict)
+        # Without a session the command itself was never sent, whatever became of the asking.
+        raise _NoSessionError(
+            Verdict(
                 Outcome.NOT_SENT,
                 cause=verdict.cause,
                 code=verdict.code,
@@ -144,41 +129,13 @@ class Tables:
                 retry_after_s=verdict.retry_after_s,
                 health=verdict.health,
             )
-        return verdict, None
-
-    async def _attempt(
-        self,
-        environment: Environment,
-        lease: Lease,
-        operation: str,
-        session: str | None,
-        until: datetime,
-        attempts: list[Attempt],
-    ) -> Verdict:
-        url = f"{environment.base_url.rstrip('/')}/tables/{lease.served_by}"
-        if operation == "get":
-            method, body = "GET", None
-        else:
-            method, url = "POST", f"{url}/{operation}"
-            named = {"roundId": lease.external_round_id, **lease.body} if operation == "deal" else {}
-            body = orjson.dumps(named)
-        _, attempt, verdict = await self._send(
-            environment, lease, operation, method, url, body, session, until
         )
-        attempts.append(attempt)
-        return verdict
 
-    async def _send(  # noqa: PLR0917 - private, and named at each call's few places
-        self,
-        environment: Environment,
-        lease: Lease,
-        operation: str,
-        method: str,
-        url: str,
-        body: bytes | None,
-        session: str | None,
-        until: datetime,
-    ) -> tuple[Answer | Failure, Attempt, Verdict]:
+    async def _send(
+        self, visit: _Visit, operation: str, url: str, body: bytes | None, session: str | None
+    ) -> tuple[Answer | Failure, Verdict]:
+        """Send it and put down what came of it, as an attempt and in the metrics."""
+        environment, lease = visit.environment, visit.lease
         credentials = Credentials(
             signature=secrets.read(environment.signature),
             table_token=secrets.read(environment.table_token),
@@ -189,94 +146,26 @@ class Tables:
             operation, credentials, now=began, timecode_offset_ms=lease.timecode_offset_ms
         )
         allowed = environment.timeouts_ms.of("start" if operation == "sessions" else operation)
-        seconds = min(allowed.total_seconds(), (until - began).total_seconds())
-        self._active.inc()
-        try:
-            seen = await self._exchange(environment, method, url, body, headers, seconds)
-        finally:
-            self._active.dec()
+        seconds = min(allowed, visit.until - began).total_seconds()
+        with self._active.track_inprogress():
+            seen = await self._exchange.make(environment, Call(url, body, headers), seconds=seconds)
         ended = self._database.now()
         verdict = outcomes.classify(operation, seen, now=ended)
-        latency = max(ended - began, timedelta())
+        latency = max(ended - began, timedelta()).total_seconds()
         status = seen.status if isinstance(seen, Answer) else None
-        meters.REQUESTS.labels(
-            lease.environment, lease.served_by, operation, str(status or verdict.cause)
-        ).inc()
-        meters.DURATION.labels(lease.environment, lease.served_by, operation).observe(
-            latency.total_seconds()
-        )
-        attempt = Attempt(
-            at=began,
-            operation=operation,
-            outcome=verdict.outcome,
-            cause=verdict.cause,
-            http_status=status,
-            code=verdict.code,
-            detail=verdict.detail,
-            latency_ms=latency.total_seconds() * 1000,
-        )
-        return seen, attempt, verdict
-
-    async def _exchange(
-        self,
-        environment: Environment,
-        method: str,
-        url: str,
-        body: bytes | None,
-        headers: dict[str, str],
-        seconds: float,
-    ) -> Answer | Failure:
-        if seconds <= 0:
-            return Failure(sent=False, cause=Cause.TIMEOUT, detail="No time was left to send it.")
-        client = self._client(environment)
-        request = client.build_request(method, url, content=body, headers=headers)
-        try:
-            async with asyncio.timeout(seconds):
-                response = await client.send(request, stream=True)
-                try:
-                    content = b""
-                    async for chunk in response.aiter_bytes():
-                        content += chunk
-                        if len(content) > LARGEST_ANSWER:
-                            break
-                finally:
-                    await response.aclose()
-        except httpx.PoolTimeout:
-            # Our own pool is full: that says nothing of the target.
-            return Failure(sent=False, cause=Cause.LIMITER, detail="All connections are in use.")
-        except _NOT_SENT as error:
-            return Failure(sent=False, cause=Cause.REFUSED, detail=f"No connection: {error}")
-        except (TimeoutError, httpx.TimeoutException):
-            detail = f"No answer within {seconds * 1000:.0f} ms."
-            return Failure(sent=True, cause=Cause.TIMEOUT, detail=detail)
-        except httpx.DecodingError as error:
-            return Failure(sent=True, cause=Cause.PROTOCOL, detail=f"Unreadable answer: {error}")
-        except httpx.HTTPError as error:
-            return Failure(sent=True, cause=Cause.CONNECTION, detail=f"The connection broke: {error}")
-        return Answer(
-            status=response.status_code,
-            content_type=response.headers.get("content-type", ""),
-            body=content,
-            retry_after=response.headers.get("retry-after"),
-        )
-
-    def _client(self, environment: Environment) -> httpx.AsyncClient:
-        """One pool for each way to connect that the configuration asks for."""
-        key = (
-            environment.verify_tls,
-            environment.timeouts_ms.connect,
-            environment.limits.concurrency,
-        )
-        client = self._clients.get(key)
-        if client is None:
-            client = http.client(
-                connect_s=environment.timeouts_ms.connect / 1000,
-                limit=environment.limits.concurrency,
-                verify=environment.verify_tls,
+        labels = (lease.environment, lease.served_by, operation)
+        meters.REQUESTS.labels(*labels, str(status or verdict.cause)).inc()
+        meters.DURATION.labels(*labels).observe(latency)
+        visit.attempts.append(
+            Attempt(
+                at=began,
+                operation=operation,
+                outcome=verdict.outcome,
+                cause=verdict.cause,
+                http_status=status,
+                code=verdict.code,
+                detail=verdict.detail,
+                latency_ms=latency * 1000,
             )
-            self._stack.push_async_callback(client.aclose)
-            self._clients[key] = client
-        return client
-
-    def _left(self, until: datetime) -> float:
-        return max(0.0, (until - self._database.now()).total_seconds())
+        )
+        return seen, verdict

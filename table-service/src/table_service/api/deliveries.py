@@ -4,6 +4,7 @@ import secrets
 
 import orjson
 from fastapi import APIRouter, Request, Response
+
 from fleetkit import errors
 from ledger.domain.deliveries import Lease
 

@@ -16,7 +16,7 @@ class Credentials:
 def build(
     operation: str, credentials: Credentials, *, now: datetime, timecode_offset_ms: int
 ) -> dict[str, str]:
-    """Build the profile `los`: a header literally named Bearer, whose value differs by operation."""
+    """Build the profile `los`: a header literally named Bearer; its value differs by operation."""
     headers = {"accept": "application/json", "content-type": "application/json"}
     if credentials.signature is not None:
         headers["x-signature"] = credentials.signature

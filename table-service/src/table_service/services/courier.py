@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from asyncpg import UniqueViolationError
+
 from fleetkit import errors, logs
 from ledger.domain.deliveries import Lease
 from ledger.store.deliveries import Settled
-
 from table_service.services.delivering import Deliverer
 
 log = logs.get(__name__)
 
 BATCH = 50
-# The longest the courier trusts what it knows: timers of a replica that died are learnt in this time.
+# The longest the courier trusts what it knows: the timers of a replica that died are learnt so.
 LOOKOUT_S = 1.0
 AWAY_S = 0.5
 # Woken a moment after the time, so that Postgres agrees that it has come.
@@ -69,7 +69,7 @@ class Courier:
                 await asyncio.sleep(AWAY_S)
                 continue
             except UniqueViolationError:
-                # Another replica put a delivery of the same target in flight between look and claim.
+                # Another replica put a delivery of the same target in flight in between.
                 continue
             if leases:
                 continue

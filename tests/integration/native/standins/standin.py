@@ -64,5 +64,5 @@ async def run() -> None:
     os._exit(0)
 
 
-def main() -> None:
+if __name__ == "__main__":
     asyncio.run(run())

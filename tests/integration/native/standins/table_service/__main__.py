@@ -1,5 +1,6 @@
-"""Stands in for the service of this name."""
+"""Stands in for a replica of a pool."""
 
-from standin import main
+import runpy
+from pathlib import Path
 
-main()
+runpy.run_path(str(Path(__file__).parents[1] / "standin.py"), run_name="__main__")

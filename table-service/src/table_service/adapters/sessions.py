@@ -1,4 +1,4 @@
-"""Sessions at the Table API: one a target, fetched once by whoever needs it first, shared by the fleet."""
+"""Sessions at the Table API: one a target, fetched by whoever needs it first, shared by all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
