@@ -54,16 +54,19 @@ CREATE INDEX commands_by_round ON commands (round_id);
 -- A round has one result, one finish, one cancel: a second cannot be written, whoever asks.
 CREATE UNIQUE INDEX commands_once ON commands (round_id, kind) WHERE kind IN ('start', 'result', 'finish', 'cancel');
 
+-- The answer kept for whoever asks the same again under the same key.
 CREATE TABLE idempotency (
-    actor       text        NOT NULL,
-    key         text        NOT NULL,
-    fingerprint bytea       NOT NULL,
-    command_id  text,
-    round_id    text,
-    status      smallint,
-    answer      bytea,
-    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-    PRIMARY KEY (actor, key)
+    actor         text        NOT NULL,
+    key           text        NOT NULL,
+    fingerprint   bytea       NOT NULL,
+    command_id    text        NOT NULL,
+    -- Until then whoever runs it is waited for; afterwards it is taken for dead.
+    running_until timestamptz NOT NULL,
+    status        smallint,
+    answer        bytea,
+    created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (actor, key),
+    CHECK ((status IS NULL) = (answer IS NULL))
 );
 CREATE INDEX idempotency_by_age ON idempotency (created_at);
 

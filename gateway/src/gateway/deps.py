@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from fleetkit.cache import Cache
 from fleetkit.database import Database
 from gateway.services.config import Config
+from gateway.services.idempotency import Idempotency
 from gateway.services.rounds import Rounds
 from gateway.services.tables import Tables
 
@@ -19,6 +20,7 @@ class State(TypedDict):
     rounds: Rounds
     tables: Tables
     config: Config
+    idempotency: Idempotency
     admin_key: str
 
 

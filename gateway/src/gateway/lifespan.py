@@ -13,6 +13,7 @@ from gateway.adapters.settlements import Settlements
 from gateway.deps import State
 from gateway.services.config import Config
 from gateway.services.dispatch import Dispatch
+from gateway.services.idempotency import Idempotency
 from gateway.services.rounds import Rounds
 from gateway.services.tables import Tables
 from gateway.settings import Settings
@@ -48,6 +49,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 "rounds": Rounds(database=database, catalog=catalog, dispatch=dispatch),
                 "tables": Tables(database=database, catalog=catalog),
                 "config": Config(database=database, catalog=catalog),
+                "idempotency": Idempotency(database=database),
                 "admin_key": settings.admin_key.get_secret_value(),
             }
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Header, Path, Response, Security
 from fleetkit import errors, problems
 from fleetkit.service import JsonAnswer
 from gateway.api import shapes
-from gateway.api.access import Guarded, TheActor, scheme
+from gateway.api.access import TheActor, scheme
+from gateway.api.door import Guarded
 from gateway.api.models import VersionAnswer, VersionsAnswer
 from gateway.deps import TheConfig
 from ledger.domain.config import Environment

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path, Query, Request, Response, Security
 from fleetkit import problems
 from fleetkit.service import JsonAnswer
 from gateway.api import shapes
-from gateway.api.access import Guarded, TheActor, scheme
+from gateway.api.access import TheActor, scheme
+from gateway.api.door import Guarded
 from gateway.api.models import (
     CancelBody,
     CommandBody,
@@ -59,7 +60,7 @@ async def start(
     body = body or StartBody()
     answered = await rounds.start(
         table,
-        _asked(actor, body.wait_ms),
+        _asked(request, actor, body.wait_ms),
         environments=body.environments,
         deadline=timedelta(milliseconds=body.deadline_ms),
     )
@@ -80,7 +81,7 @@ async def bet_stop(
     body: CommandBody | None = None,
 ) -> Response:
     """Stop the bets now instead of at each table's own time."""
-    asked = _asked(actor, (body or CommandBody()).wait_ms)
+    asked = _asked(request, actor, (body or CommandBody()).wait_ms)
     return _answer(request, await rounds.bet_stop(round, asked), Kind.BET_STOP)
 
 
@@ -98,7 +99,7 @@ async def result(
     body: ResultBody,
 ) -> Response:
     """Deal to every leg that started; bets still open are stopped first, in order."""
-    answered = await rounds.result(round, body.given(), _asked(actor, body.wait_ms))
+    answered = await rounds.result(round, body.given(), _asked(request, actor, body.wait_ms))
     return _answer(request, answered, Kind.RESULT)
 
 
@@ -116,7 +117,7 @@ async def finish(
     body: CommandBody | None = None,
 ) -> Response:
     """Finish every leg that has its result, each after its table's own wait."""
-    asked = _asked(actor, (body or CommandBody()).wait_ms)
+    asked = _asked(request, actor, (body or CommandBody()).wait_ms)
     return _answer(request, await rounds.finish(round, asked), Kind.FINISH)
 
 
@@ -135,7 +136,7 @@ async def cancel(
 ) -> Response:
     """Cancel on every leg that is not over; what was not sent yet is not sent any more."""
     body = body or CancelBody()
-    answered = await rounds.cancel(round, body.reason, _asked(actor, body.wait_ms))
+    answered = await rounds.cancel(round, body.reason, _asked(request, actor, body.wait_ms))
     return _answer(request, answered, Kind.CANCEL)
 
 
@@ -189,8 +190,9 @@ async def find(
     )
 
 
-def _asked(actor: Actor, wait_ms: int) -> Asked:
-    return Asked(actor=actor.name, wait=timedelta(milliseconds=wait_ms))
+def _asked(request: Request, actor: Actor, wait_ms: int) -> Asked:
+    command: str = request.state.command
+    return Asked(actor=actor.name, wait=timedelta(milliseconds=wait_ms), command=command)
 
 
 def _now(request: Request) -> datetime:

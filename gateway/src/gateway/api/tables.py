@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Response, Security
 from fleetkit import problems
 from fleetkit.service import JsonAnswer
 from gateway.api import shapes
-from gateway.api.access import Guarded, scheme
+from gateway.api.access import scheme
+from gateway.api.door import Guarded
 from gateway.api.models import TableAnswer, TablesAnswer
 from gateway.deps import TheTables
 

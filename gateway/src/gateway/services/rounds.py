@@ -28,6 +28,7 @@ class Asked:
 
     actor: str
     wait: timedelta
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _command(
     deadline: timedelta = DAY,
 ) -> Command:
     return Command(
-        id=ids.new(),
+        id=asked.command,
         round_id=round_id,
         table_id=table,
         kind=kind,

@@ -32,7 +32,7 @@ class Last:
         """The word callers read: a settled state, or what is known so far."""
         if self.state == "sending":
             return "pending"
-        if self.state == "pending" and self.outcome == "not_sent":
+        if self.state == "expired" and self.outcome == "not_sent":
             return "not_sent"
         return self.state
 
