@@ -39,6 +39,14 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._connecting_failures = (
+            OSError,
+            exc.SQLAlchemyError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            # What Postgres itself says while it starts comes wrapped in the dialect's own error.
+            engine.dialect.loaded_dbapi.Error,
+        )
         self._timebase = Timebase()
         self._connected = asyncio.Event()
         self._away = False
@@ -110,7 +118,7 @@ class Database:
     async def _take(self) -> PoolProxiedConnection:
         try:
             fairy = await self._engine.raw_connection()
-        except (OSError, exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as err:
+        except self._connecting_failures as err:
             self._note_away(err)
             raise unavailable() from err
         if self._away:

@@ -82,16 +82,17 @@ def clear(path: Path) -> list[str]:
     left = recall(path)
     waiting: list[psutil.Process] = []
     for recorded in reversed(left):
+        gentle = signal.SIGINT if recorded.service == "postgres" else signal.SIGTERM
         with contextlib.suppress(psutil.Error):
-            if recorded.is_alive():
-                process = psutil.Process(recorded.pid)
-                gentle = signal.SIGINT if recorded.service == "postgres" else signal.SIGTERM
+            alive = recorded.is_alive()
+            members = [psutil.Process(recorded.pid)] if alive else recorded.leftovers()
+            for process in members:
                 process.send_signal(gentle)
                 waiting.append(process)
-        if not recorded.is_alive():
-            waiting += recorded.leftovers()
-    _, stubborn = psutil.wait_procs(waiting, timeout=_END_SECONDS)
-    for process in (*stubborn, *(member for recorded in left for member in recorded.leftovers())):
+    psutil.wait_procs(waiting, timeout=_END_SECONDS)
+    stubborn = [process for process in waiting if process.is_running()]
+    stubborn += [process for recorded in left for process in recorded.leftovers()]
+    for process in stubborn:
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(stubborn, timeout=_END_SECONDS)

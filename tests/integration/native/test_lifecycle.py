@@ -218,6 +218,7 @@ def test_wrong_settings_are_one_sentence(bare_fleet: Fleet) -> None:
 def test_a_service_that_cannot_start_is_named(bare_fleet: Fleet, tmp_path: Path) -> None:
     broken = tmp_path / "broken" / "gateway"
     broken.mkdir(parents=True)
+    (broken / "__init__.py").touch()
     (broken / "__main__.py").write_text("raise SystemExit('no way')\n")
     started = time.monotonic()
     path = os.pathsep.join([str(broken.parent), bare_fleet.environment()["PYTHONPATH"]])

@@ -1,0 +1,96 @@
+"""Set the stage: the simulator's tables, the configuration, nothing left over; and clear it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+from native.demo import configuration, script
+from native.demo.gateway import Gateway
+from native.demo.simulator import Simulator
+from native.demo.views import ENDED, Round
+from native.refusals import Refusal
+
+_POLL_SECONDS: Final = 0.1
+_LEFTOVER_SECONDS: Final = 6.0
+_CLEAR_SECONDS: Final = 4.0
+
+
+class Stage:
+    """The fleet as the demo finds it and leaves it."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        simulator: Simulator,
+        environments: list[str],
+        say: Callable[[str], None],
+    ) -> None:
+        self._gateway = gateway
+        self._simulator = simulator
+        self._environments = environments
+        self._say = say
+
+    async def set(self, simulator_port: int) -> None:
+        """Refuse before anything is changed where a configuration is somebody's own."""
+        found = await asyncio.gather(*map(self._gateway.environment, self._environments))
+        wanted = [
+            configuration.lay_over(one and one.document, environment, simulator_port)
+            for one, environment in zip(found, self._environments, strict=True)
+        ]
+        if lifted := await self._simulator.clear_faults(self._environments):
+            self._say(f"lifted {lifted} faults that stood in the simulator")
+        await asyncio.gather(*(self._end_left_over(table.name) for table in script.TABLES))
+        await asyncio.gather(*map(self._set_up, self._targets()))
+        news = [
+            (document, one)
+            for document, one in zip(wanted, found, strict=True)
+            if one is None or one.document != document
+        ]
+        for document, one in news:
+            await self._gateway.put_environment(document, one)
+        names = " ".join(str(document["environment"]) for document, _ in news)
+        self._say(f"configured {names}" if names else "the configuration stands already")
+
+    async def clear(self) -> None:
+        """After an interruption: mend what was broken, end what is open, as far as it goes fast."""
+        with contextlib.suppress(Refusal, TimeoutError):
+            async with asyncio.timeout(_CLEAR_SECONDS):
+                await self._simulator.mend_all()
+                await asyncio.gather(*(self._end_open(table.name) for table in script.TABLES))
+
+    def _targets(self) -> list[tuple[str, script.Table, str]]:
+        return [
+            (environment, table, code)
+            for environment in self._environments
+            for table in script.TABLES
+            for code in table.codes
+        ]
+
+    async def _set_up(self, target: tuple[str, script.Table, str]) -> None:
+        environment, table, code = target
+        await self._simulator.set_up(environment, table, code)
+        if await self._simulator.end_left_over(environment, code):
+            self._say(f"{environment} {code}: cancelled a round that only the simulator knew")
+
+    async def _end_left_over(self, table: str) -> None:
+        """End an open round as the ledger wants it, and wait for what is under way."""
+        ended = await self._end_open(table)
+        if ended is not None:
+            self._say(f"{table}: ended round {ended.id}, which was left open")
+        with contextlib.suppress(TimeoutError):  # what will not settle shows in the matrix
+            async with asyncio.timeout(_LEFTOVER_SECONDS):
+                while not all(
+                    left.settled for left in await self._gateway.find_unresolved(table)
+                ):
+                    await asyncio.sleep(_POLL_SECONDS)
+
+    async def _end_open(self, table: str) -> Round | None:
+        left = await self._gateway.find_open(table)
+        if left is None or left.state in ENDED:
+            return None
+        if left.state == "dealt":
+            with contextlib.suppress(Refusal):  # no leg took the result: then it is cancelled
+                return (await self._gateway.command(left.id, "finish", {})).round
+        why = {"reason": "Left open by a demo that was interrupted."}
+        return (await self._gateway.command(left.id, "cancel", why)).round
