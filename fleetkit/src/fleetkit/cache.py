@@ -70,6 +70,18 @@ class Cache:
     async def delete(self, key: str) -> bool:
         return bool(await self._ask(lambda: self.client.delete(self._prefix + key), otherwise=0))
 
+    async def hash_read(self, key: str) -> dict[bytes, bytes] | None:
+        """Read all fields; None, not empty, when Redis is away."""
+        return await self._ask(lambda: self.client.hgetall(self._prefix + key), otherwise=None)
+
+    async def hash_write(self, key: str, field: str, value: bytes | None) -> None:
+        """Set one field, or remove it with None."""
+        name = self._prefix + key
+        if value is None:
+            await self._ask(lambda: self.client.hdel(name, field), otherwise=0)
+        else:
+            await self._ask(lambda: self.client.hset(name, field, value), otherwise=0)
+
     async def ping(self) -> bool:
         """Ask even while Redis counts as away, so that a health check sees it come back."""
         self._away_until = 0.0

@@ -65,6 +65,7 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
 
 def render_pools(pools: Pools) -> str:
     """Write the upstreams; an empty pool stays valid and answers 502 at once."""
+    pools = {"gateway": (), **pools}
     parts = ["map $uri $pool {", '    default "";']
     for name in pools:
         environment = name.removeprefix("table-service-")
@@ -177,7 +178,10 @@ async def start(
     log = folder / "nginx.log"
     render(server, pools)
     process = await programs.launch(program(server), log)
-    async with asyncio.timeout(_START_SECONDS):
+    async with (
+        programs.stopped_on_failure(process, program(server), server.run),
+        asyncio.timeout(_START_SECONDS),
+    ):
         while not await probes.answers_200(edge, "/nginx-health"):
             if process.returncode is not None:
                 raise Refusal(f"nginx did not start: {programs.last_words(log)} (see {log})")

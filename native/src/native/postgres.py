@@ -180,7 +180,10 @@ async def start(
     password = secrets.token_hex(12)
     server = Server(data, port or ports.pick_free(), make_socket_folder(data), password)
     process = await programs.launch(program(server), log)
-    async with asyncio.timeout(_START_SECONDS):
+    async with (
+        programs.stopped_on_failure(process, program(server), server.sockets),
+        asyncio.timeout(_START_SECONDS),
+    ):
         while not await server.answers():
             if process.returncode is not None:
                 raise Refusal(f"Postgres did not start: {programs.last_words(log)} (see {log})")

@@ -5,7 +5,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -105,6 +105,20 @@ def last_words(log: Path) -> str:
         lines = [line for line in stream.read().decode(errors="replace").splitlines() if line]
         return lines[-1][:300] if lines else "it said nothing"
     return "it said nothing"
+
+
+@contextlib.asynccontextmanager
+async def stopped_on_failure(
+    process: asyncio.subprocess.Process, program: Program, *folders: Path
+) -> AsyncIterator[None]:
+    """Leave no process and no private folder behind when a start fails half way."""
+    try:
+        yield
+    except BaseException:
+        await stop(process, program)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 async def poll(condition: Callable[[], bool]) -> None:

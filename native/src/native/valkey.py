@@ -64,7 +64,10 @@ async def start(folder: Path, port: int | None = None) -> tuple[Server, asyncio.
     make(server)
     log = folder / "valkey.log"
     process = await programs.launch(program(server), log)
-    async with asyncio.timeout(_START_SECONDS):
+    async with (
+        programs.stopped_on_failure(process, program(server)),
+        asyncio.timeout(_START_SECONDS),
+    ):
         while not await probes.redis_pong(server.port):
             if process.returncode is not None:
                 raise Refusal(f"Valkey did not start: {programs.last_words(log)} (see {log})")

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fleetkit.cache import Cache
 from fleetkit.database import Database, Listener
 from ledger.store.deliveries import DUE_CHANNEL
+from table_service.adapters.board import Board
 from table_service.adapters.catalog import Catalog
 from table_service.adapters.exchange import Exchange
 from table_service.adapters.sessions import Sessions
@@ -18,6 +19,8 @@ from table_service.adapters.tables import Tables
 from table_service.deps import State
 from table_service.services.courier import Courier
 from table_service.services.delivering import Deliverer
+from table_service.services.guards import Guards
+from table_service.services.prober import Prober
 from table_service.settings import Settings
 
 POOL = 10
@@ -46,7 +49,14 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 database=database,
             )
             store = Store(database, environment=settings.environment, instance=settings.instance)
-            deliverer = Deliverer(store=store, tables=tables, now=database.now, random=Random())
+            board = Board(cache, settings.environment, database.now)
+            guards = Guards(on_change=board.tell)
+            deliverer = Deliverer(
+                store=store, tables=tables, guards=guards, now=database.now, random=Random()
+            )
+            prober = Prober(
+                guards=guards, board=board, waiting=store, tables=tables, now=database.now
+            )
             courier = Courier(work=store, deliverer=deliverer, now=database.now)
             store.on_follower = courier.wake
             stack.push_async_callback(courier.finish)
@@ -64,8 +74,8 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                     on_reconnect=courier.wake,
                 )
             )
-            carrying = asyncio.create_task(courier.run(), name="courier")
-            stack.callback(carrying.cancel)
+            for loop in (courier.run(), prober.run()):
+                stack.callback(asyncio.create_task(loop).cancel)
             yield {
                 "database": database,
                 "cache": cache,

@@ -16,7 +16,7 @@ from ledger.store import deliveries, rounds
 from ledger.store.deliveries import Settled
 from ledger.store.rounds import Command, NewLeg, Written
 
-RED = {"roulette": "7"}
+RED: dict[str, object] = {"roulette": "7"}
 
 
 class Ledger:
@@ -109,7 +109,9 @@ class Ledger:
         self, lease: Lease, *, bets_s: float | None = None, auto: bool = False, number: str = "r1"
     ) -> list[Settled]:
         stop = None if bets_s is None else datetime.now(UTC) + timedelta(seconds=bets_s)
-        return await self.settle(lease, opened=Opened(f"{lease.game_code}-{number}", 15, stop, auto))
+        return await self.settle(
+            lease, opened=Opened(f"{lease.game_code}-{number}", 15, stop, auto)
+        )
 
     async def opened(
         self, *targets: Mirror, bets_s: float | None = None, auto: bool = False, number: str = "r1"

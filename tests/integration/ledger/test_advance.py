@@ -51,7 +51,7 @@ async def test_a_result_given_before_the_start_was_answered_stops_the_bets_first
     ledger: Ledger,
 ) -> None:
     for auto in (False, True):
-        written = await ledger.start(table=f"T-{auto}", *[ledger.target("CIT", f"T-{auto}")])
+        written = await ledger.start(ledger.target("CIT", f"T-{auto}"), table=f"T-{auto}")
         (start,) = written.leases
         result = await ledger.advance(Kind.RESULT, start.round_id)
         assert result.leases == ()

@@ -37,6 +37,7 @@ class Lease:
     look: bool
     overtaken: bool
     attempts: int
+    due_at: datetime
     first_sent_at: datetime | None
     written_at: datetime
 
@@ -51,7 +52,7 @@ class Lease:
     def from_wire(cls, record: dict[str, Any]) -> Self:
         times = {
             name: datetime.fromisoformat(record[name])
-            for name in ("lease_until", "deadline_at", "first_sent_at", "written_at")
+            for name in ("lease_until", "deadline_at", "due_at", "first_sent_at", "written_at")
             if record[name] is not None
         }
         return cls.from_record({**record, **times})

@@ -9,7 +9,7 @@ from random import Random
 from ledger.domain import policy, reconcile
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Attempt, Lease, Opened, Settlement
-from ledger.domain.outcomes import Outcome, Verdict
+from ledger.domain.outcomes import Cause, Outcome, Verdict
 from ledger.domain.reconcile import Action, Decision, Ours
 from ledger.domain.tableview import TableView
 
@@ -115,6 +115,40 @@ def after_send(lease: Lease, reply: Reply, *, random: Random) -> Do | Settlement
     state = "pending" if due_at else "unknown" if lease.look else "expired"
     # What may have arrived is not given up unseen: past the deadline it is looked at, not sent.
     return _written(lease, reply, state=state, due_at=due_at or reply.at, look=lease.look)
+
+
+def held(
+    lease: Lease, *, cause: Cause, until: datetime, detail: str, now: datetime, sent: bool
+) -> Settlement:
+    """Keep a delivery back from a target that is down; no attempt is used up by it.
+
+    A start has no time to wait: it is settled as not sent, at once, unless it may have arrived.
+    """
+    look = lease.look or sent
+    if cause is Cause.BREAKER and lease.kind is Kind.START and not look:
+        return Settlement(
+            lease,
+            "expired",
+            now,
+            outcome=Outcome.NOT_SENT,
+            cause=cause,
+            code="breaker_open",
+            detail=detail,
+        )
+    if until >= lease.deadline_at and not look:
+        sentence = f"The deadline of the {lease.kind} passed before it could be sent."
+        return _settled(lease, now, "expired", "deadline", sentence)
+    return Settlement(
+        lease,
+        "unknown" if look else "pending",
+        now,
+        outcome=Outcome.UNKNOWN if look else Outcome.NOT_SENT,
+        cause=cause,
+        code="breaker_open" if cause is Cause.BREAKER else "retries_spent",
+        detail=detail,
+        due_at=until,
+        look=look,
+    )
 
 
 def with_attempts(settlement: Settlement, attempts: Sequence[Attempt]) -> Settlement:

@@ -106,7 +106,9 @@ WITH came AS (
            done.bet_stop_at + interval '24 hours'
     FROM done JOIN leg ON leg.id = done.leg_id
     WHERE done.kind = 'start' AND done.state = 'accepted' AND done.bet_stop_at IS NOT NULL
-      AND NOT (leg.bet_stop = 'auto' AND coalesce(done.auto_bet_stop, false))
+      AND (NOT (leg.bet_stop = 'auto' AND coalesce(done.auto_bet_stop, false))
+           -- A result that was given before the start's answer came can't wait for the table to stop by itself.
+           OR EXISTS (SELECT FROM deliveries e WHERE e.leg_id = done.leg_id AND e.rank = {Kind.RESULT.rank}))
     ON CONFLICT DO NOTHING
 ), closing AS (
     INSERT INTO deliveries (id, command_id, round_id, leg_id, table_id, environment, game_code, kind, rank,

@@ -96,6 +96,29 @@ async def release(conn: Connection, leases: Iterable[Lease], *, detail: str) -> 
     )
 
 
+async def waits_for(conn: Connection, environment: str, served_by: str) -> bool:
+    return bool(
+        await conn.fetchval(
+            """SELECT EXISTS (SELECT FROM deliveries d JOIN legs l ON l.id = d.leg_id
+                              WHERE d.environment = $1 AND l.served_by = $2
+                                AND d.settled_at IS NULL AND NOT d.scheduled)""",
+            environment,
+            served_by,
+        )
+    )
+
+
+async def hasten(conn: Connection, environment: str, served_by: str) -> None:
+    """Make what was put off at a target due now: it answers again."""
+    await conn.execute(
+        """UPDATE deliveries d SET due_at = now() FROM legs l
+           WHERE l.id = d.leg_id AND d.environment = $1 AND l.served_by = $2
+             AND d.state IN ('pending', 'unknown') AND NOT d.scheduled AND d.outcome IS NOT NULL""",
+        environment,
+        served_by,
+    )
+
+
 async def announce_due(conn: Connection, environments: Iterable[str]) -> None:
     """Wake the couriers of these environments."""
     await conn.execute(

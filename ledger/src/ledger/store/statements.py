@@ -6,7 +6,7 @@ from ledger.domain.commands import Kind
 LEASE = """
 d.id, d.token, d.lease_until, d.deadline_at, d.command_id, d.round_id, d.table_id, d.environment,
 d.game_code, l.served_by, l.config_version, d.kind, d.body, l.state AS leg_state, l.required,
-l.external_round_id, l.known_round_id, l.bet_stop, l.timecode_offset_ms, d.look, d.attempts,
+l.external_round_id, l.known_round_id, l.bet_stop, l.timecode_offset_ms, d.look, d.attempts, d.due_at,
 d.first_sent_at, d.created_at AS written_at, d.state
 """
 

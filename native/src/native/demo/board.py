@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from native.demo import script, wheel
 from native.demo.gateway import Answer
-from native.demo.views import ENDED, Leg, Round
+from native.demo.views import Leg, Round
+
+_UNDER_WAY: Final = frozenset({"pending"})
+"""Is news only in the answer to a command: between two looks it is the usual way of things."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Board:
     calls: list[Call] = field(default_factory=list)
     marks: dict[tuple[str, str, str, str], Mark] = field(default_factory=dict)
     played: dict[str, tuple[int, Round]] = field(default_factory=dict)
-    _troubled: set[tuple[str, str, str, str | None]] = field(default_factory=set)
+    _troubled: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
 
     def begin(self, table: str, number: int) -> None:
         self.columns[table] = Column(number)
@@ -59,28 +63,27 @@ class Board:
         table = answer.round.table
         self.calls.append(Call(table, number, command, answer.status, answer.ms))
         result = f" {wheel.describe(answer.round.result)}" if command == "result" else ""
-        did = f"{command}{result}"
         self.say(
-            f"{table:<8} {number}/{self.rounds_wanted}  {did:<14} {answer.status} "
+            f"{table:<8} {number}/{self.rounds_wanted}  {command + result:<14} {answer.status} "
             f"{answer.round.outcome:<8} {answer.ms:7.1f} ms"
         )
-        self.see(number, answer.round)
+        self.see(number, answer.round, answered=True)
 
-    def see(self, number: int, seen: Round) -> None:
+    def see(self, number: int, seen: Round, *, answered: bool = False) -> None:
         """Take a round as it stands; say what changed for the worse and back."""
         before = self.played.get(seen.id)
         self.columns[seen.table] = Column(number, seen)
         self.played[seen.id] = (number, seen)
         for leg in seen.legs:
-            self._follow(number, seen, leg)
-        if seen.state in ENDED and (before is None or before[1].state != seen.state):
+            self._follow(number, seen, leg, quiet=frozenset() if answered else _UNDER_WAY)
+        if seen.over and not (before and before[1].over):
             skew = "-" if seen.skew_ms is None else f"{seen.skew_ms:.1f} ms"
             self.say(
                 f"{seen.table:<8} {number}/{self.rounds_wanted}  {seen.state}, "
                 f"{len(seen.legs)} legs, skew {skew}"
             )
 
-    def _follow(self, number: int, seen: Round, leg: Leg) -> None:
+    def _follow(self, number: int, seen: Round, leg: Leg, quiet: frozenset[str]) -> None:
         if leg.command is None:
             return
         key = (seen.id, leg.environment, leg.game_code, leg.command)
@@ -88,18 +91,9 @@ class Board:
         if leg.outcome == "accepted":
             if leg.latency_ms is not None:
                 self.marks[key] = Mark(leg.environment, number, leg.command, leg.latency_ms)
-            if self._was_troubled(key):
-                times = "attempt" if leg.attempts == 1 else "attempts"
-                self.say(f"{what}: accepted after all, {leg.attempts} {times}")
-                self._troubled = {each for each in self._troubled if each[:3] != key[:3]}
-        elif leg.outcome != "superseded" and (*key[:3], f"{leg.command} {leg.outcome}") not in (
-            self._troubled
-        ):
-            self._troubled.add((*key[:3], f"{leg.command} {leg.outcome}"))
-            reason = f": {leg.detail}" if leg.detail else ""
-            self.say(f"{what} {leg.outcome}{reason}")
-
-    def _was_troubled(self, key: tuple[str, str, str, str]) -> bool:
-        return any(
-            each[:3] == key[:3] and str(each[3]).split()[0] == key[3] for each in self._troubled
-        )
+            if self._troubled.pop(key, None):
+                times = "1 attempt" if leg.attempts == 1 else f"{leg.attempts} attempts"
+                self.say(f"{what}: accepted after all, {times}")
+        elif leg.outcome not in {None, "superseded", self._troubled.get(key), *quiet}:
+            self._troubled[key] = str(leg.outcome)
+            self.say(f"{what}: {leg.outcome}" + (f", {leg.detail}" if leg.detail else ""))

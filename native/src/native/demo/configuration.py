@@ -32,8 +32,8 @@ def lay_over(
     kept: Document = dict(standing or {})
     if standing is not None and not is_simulated(environment, standing.get("base_url")):
         raise Refusal(
-            f"{environment} is configured for {standing.get('base_url')}, not for the simulator, and "
-            "the demo does not overwrite that; run it with a PITBOSS_STATE_DIR of its own."
+            f"{environment} is configured for {standing.get('base_url')}, not for the simulator, "
+            "and the demo does not overwrite that; give it a PITBOSS_STATE_DIR of its own."
         )
     timeouts = cast("Document", kept.get("timeouts_ms") or {})
     return {

@@ -11,22 +11,24 @@ from native.demo.script import Table
 from native.demo.views import UNSETTLED, Leg, Round
 
 NARROWEST: Final = 76
-_LABEL: Final = 8
+_BLOCK: Final = 3  # lines above the first environment
 _WIDEST_CELL: Final = 25
 _ROOMY_CELL: Final = 20
 _SECOND_MS: Final = 1000.0
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW, _BLUE, _MAGENTA, _CYAN = 1, 2, 31, 32, 33, 34, 35, 36
 
-_STATES: Final[Mapping[str, tuple[str, str, int]]] = {
-    "pending": ("\N{HORIZONTAL ELLIPSIS}", "starting", _DIM),
-    "opened": ("\N{BLACK CIRCLE}", "open", _GREEN),
-    "bet_stopped": ("\N{BLACK SQUARE}", "stopped", _YELLOW),
-    "dealt": ("\N{BLACK DIAMOND}", "dealt", _CYAN),
-    "finished": ("\N{CHECK MARK}", "finished", _BLUE),
-    "cancelled": ("\N{MULTIPLICATION SIGN}", "cancelled", _DIM),
-    "failed": ("\N{MULTIPLICATION SIGN}", "failed", _RED),
+_STATES: Final[Mapping[str, tuple[str, str, str, int]]] = {
+    "pending": ("\N{HORIZONTAL ELLIPSIS}", "starting", "start", _DIM),
+    "opened": ("\N{BLACK CIRCLE}", "open", "open", _GREEN),
+    "bet_stopped": ("\N{BLACK SQUARE}", "stopped", "stop", _YELLOW),
+    "dealt": ("\N{BLACK DIAMOND}", "dealt", "dealt", _CYAN),
+    "finished": ("\N{CHECK MARK}", "finished", "done", _BLUE),
+    "cancelled": ("\N{MULTIPLICATION SIGN}", "cancelled", "off", _DIM),
+    "failed": ("\N{MULTIPLICATION SIGN}", "failed", "fail", _RED),
 }
+"""Symbol, word, the word where there is little room, colour."""
+
 _TROUBLES: Final[Mapping[str, tuple[str, int]]] = {
     "pending": ("\N{HORIZONTAL ELLIPSIS}", _DIM),
     "unknown": ("?", _MAGENTA),
@@ -46,6 +48,10 @@ class Paint:
         return f"\033[{code}m{text}\033[0m" if self.colour and text.strip() else text
 
 
+def count_lines(environments: int) -> int:
+    return _BLOCK + environments * _depth()
+
+
 def draw(
     columns: Mapping[str, Column],
     environments: Sequence[str],
@@ -57,25 +63,27 @@ def draw(
 ) -> list[str]:
     """Give the lines of the matrix, none wider than `width`."""
     paint = Paint(colour)
-    cell = min(_WIDEST_CELL, (width - _LABEL) // len(script.TABLES))
-    lines = [
-        " " * _LABEL + "".join(paint(_fit(each.name, cell), _BOLD) for each in script.TABLES),
-        " " * _LABEL + "".join(paint(_fit(each.game, cell), _DIM) for each in script.TABLES),
-        " " * _LABEL
-        + "".join(
-            _fit(_describe(columns[each.name], rounds, now), cell) for each in script.TABLES
-        ),
-    ]
-    depth = max(len(table.codes) for table in script.TABLES)
+    label = max(map(len, environments)) + 3
+    cell = min(_WIDEST_CELL, (width - label) // len(script.TABLES))
+    heads = (
+        "".join(paint(_fit(each.name, cell), _BOLD) for each in script.TABLES),
+        "".join(paint(_fit(each.game, cell), _DIM) for each in script.TABLES),
+        "".join(_fit(_describe(columns[each.name], rounds, now), cell) for each in script.TABLES),
+    )
+    lines = [" " * label + head for head in heads]
     for environment in environments:
-        for place in range(depth):
-            label = environment + ("*" if environment == script.REQUIRED else "")
-            text = "".join(
-                _draw_leg(_find(columns, table, environment, place), cell, paint)
+        name = environment + ("*" if environment == script.REQUIRED else "")
+        for place in range(_depth()):
+            cells = (
+                _draw_cell(columns[table.name], table, environment, place, cell, paint)
                 for table in script.TABLES
             )
-            lines.append(paint(_fit("" if place else label, _LABEL), _BOLD) + text)
+            lines.append(paint(_fit("" if place else name, label), _BOLD) + "".join(cells))
     return [line.rstrip() for line in lines]
+
+
+def _depth() -> int:
+    return max(len(table.codes) for table in script.TABLES)
 
 
 def _describe(column: Column, rounds: int, now: datetime) -> str:
@@ -87,7 +95,7 @@ def _describe(column: Column, rounds: int, now: datetime) -> str:
         done = " done" if seen.state == "finished" else ""
         return f"{head}{wheel.describe(seen.result)}{done}"
     if seen.state == "open":
-        return f"{head}bets open {_left(seen, now)}"
+        return f"{head}bets {_left(seen, now)}"
     return head + {"bet_stopped": "no more bets"}.get(seen.state, seen.state)
 
 
@@ -96,29 +104,32 @@ def _left(seen: Round, now: datetime) -> str:
     return "" if stop is None else f"{max(0.0, (stop - now).total_seconds()):.1f}s"
 
 
-def _find(
-    columns: Mapping[str, Column], table: Table, environment: str, place: int
-) -> Leg | None:
-    seen = columns[table.name].round
-    if seen is None or place >= len(table.codes):
-        return None
-    wanted = (environment, table.codes[place])
-    return next((leg for leg in seen.legs if (leg.environment, leg.game_code) == wanted), None)
-
-
-def _draw_leg(leg: Leg | None, width: int, paint: Paint) -> str:
-    if leg is None:
+def _draw_cell(
+    column: Column, table: Table, environment: str, place: int, width: int, paint: Paint
+) -> str:
+    if place >= len(table.codes) or not column.number:
         return " " * width
-    if leg.outcome in _TROUBLES and leg.command is not None:
-        symbol, code = _TROUBLES[leg.outcome]
-        times = f" x{leg.attempts}" if leg.attempts > 1 and width >= _ROOMY_CELL else ""
+    if column.round is None:
+        return paint(_fit(_STATES["pending"][0], width), _DIM)
+    wanted = (environment, table.codes[place])
+    found = (leg for leg in column.round.legs if (leg.environment, leg.game_code) == wanted)
+    leg = next(found, None)
+    return " " * width if leg is None else _draw_leg(leg, width, paint)
+
+
+def _draw_leg(leg: Leg, width: int, paint: Paint) -> str:
+    roomy = width >= _ROOMY_CELL
+    trouble = _TROUBLES.get(leg.outcome or "")
+    if trouble is not None:
+        symbol, code = trouble
+        times = f" x{leg.attempts}" if leg.attempts > 1 and roomy else ""
         text = f"{symbol} {leg.command} {leg.outcome}{times}"
         waiting = leg.outcome in UNSETTLED and leg.attempts > 0
         return paint(_fit(text, width), _MAGENTA if waiting else code)
-    symbol, word, code = _STATES.get(leg.state, ("?", leg.state, _RED))
+    symbol, word, short, code = _STATES.get(leg.state, ("?", leg.state, leg.state, _RED))
     period = "" if leg.bet_period is None else f"{leg.bet_period}s "
     right = f"{period}{_span(leg.latency_ms):>5}"
-    text = f"{symbol} {word}"
+    text = f"{symbol} {word if roomy else short}"
     return paint(_fit(f"{text:<{max(0, width - 1 - len(right))}}{right}", width), code)
 
 

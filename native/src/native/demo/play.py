@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -20,8 +21,6 @@ _SHORTEST_SECONDS: Final = 0.03
 _STOP_SECONDS: Final = 6.0
 _END_SECONDS: Final = 12.0
 _WAIT_MS: Final = 2000
-_TROUBLED_WAIT_MS: Final = 400
-"""A dealer who sees one environment hang does not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +47,31 @@ class Player:
     async def _play_round(
         self, number: int, trouble: Trouble | None, mending: asyncio.TaskGroup
     ) -> None:
+        name = self.table.name
+
         async def do(command: str, call: Callable[[int], Awaitable[Answer]]) -> Round:
-            if trouble is None or trouble.command != command:
-                answer = await call(_WAIT_MS)
-                self.board.hear(number, command, answer)
-                return answer.round
-            self.board.say(f"{script.MISBEHAVES} {self.table.name} {trouble.sentence} (on purpose)")
-            fault = await self.simulator.break_(script.MISBEHAVES, trouble)
-            answer = await call(_TROUBLED_WAIT_MS)
+            fault = None
+            if trouble and trouble.command == command:
+                self.board.say(f"{script.MISBEHAVES} {name} {trouble.sentence} (on purpose)")
+                fault = await self.simulator.break_(script.MISBEHAVES, trouble)
+            answer = await call(trouble.wait_ms if trouble else _WAIT_MS)
             self.board.hear(number, command, answer)
-            mending.create_task(self._mend(fault, trouble))
+            if trouble and fault is not None:
+                mending.create_task(self._mend(fault, trouble))
             return answer.round
 
-        name = self.table.name
         self.board.begin(name, number)
-        started = await do(
-            "start", lambda wait: self.gateway.start(name, self.environments, wait)
-        )
+        started = await do("start", partial(self.gateway.start, name, self.environments))
         await self._until(started, number, _are_bets_stopped, _STOP_SECONDS, "stop its bets")
         result = wheel.draw(self.table.game, self.random)
         for command, body in (("result", result), ("finish", {})):
-            await do(
-                command,
-                lambda wait, verb=command, said=body: self.gateway.command(  # type: ignore[misc]
-                    started.id, verb, {**said, "wait_ms": wait}
-                ),
-            )
+            await do(command, partial(self._command, started.id, command, body))
         await self._until(started, number, _is_over, _END_SECONDS, "end on every leg")
+
+    async def _command(
+        self, round_id: str, command: str, body: dict[str, object], wait_ms: int
+    ) -> Answer:
+        return await self.gateway.command(round_id, command, {**body, "wait_ms": wait_ms})
 
     async def _mend(self, fault: int, trouble: Trouble) -> None:
         await asyncio.sleep(trouble.hold_s)
@@ -114,7 +111,7 @@ def _are_bets_stopped(seen: Round) -> bool:
 
 
 def _is_over(seen: Round) -> bool:
-    return seen.state == "finished" and seen.settled
+    return seen.over
 
 
 def _next_look(seen: Round) -> float:

@@ -1,4 +1,4 @@
-"""Where the demo is watched: a matrix that moves on a terminal, lines in a pipe, nothing for JSON."""
+"""Where the demo is watched: a matrix that moves on a terminal, lines in a pipe."""
 
 import asyncio
 import os
@@ -6,20 +6,24 @@ import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Final, TextIO
+from typing import Final, Protocol, TextIO
 
 from native.demo import matrix
 
 _FRAME_SECONDS: Final = 0.12
 _TAIL: Final = 6
-_MOST_LINES: Final = 24
+_BLANKS: Final = 2
+_PIPE_WIDTH: Final = 100
 _HIDE, _SHOW = "\033[?25l", "\033[?25h"
 
-Draw = Callable[[int, bool], list[str]]
-"""Gives the matrix for a width, in colour or not."""
+
+class Draw(Protocol):
+    """Gives the matrix for a width, in colour or not."""
+
+    def __call__(self, width: int, *, colour: bool) -> list[str]: ...
 
 
 @dataclass(slots=True)
@@ -47,7 +51,7 @@ class Screen:
     def watching(self, draw: Draw) -> Iterator[None]:
         """Show what is drawn: here once, at the end."""
         yield
-        self.show(["", *draw(100, False)])
+        self.show(["", *draw(_PIPE_WIDTH, colour=False)])
 
 
 @dataclass(slots=True)
@@ -64,6 +68,7 @@ class Live(Screen):
 
     @contextmanager
     def watching(self, draw: Draw) -> Iterator[None]:
+        self.tail.clear()
         self.out.write(_HIDE)
         moving = asyncio.create_task(self._move(draw), name="matrix")
         try:
@@ -84,16 +89,19 @@ class Live(Screen):
     def _paint(self, draw: Draw) -> None:
         width = shutil.get_terminal_size().columns - 1
         said = [line[:width] for line in self.tail]
-        lines = ["", *draw(width, True), "", *said, *[""] * (_TAIL - len(said))]
+        lines = ["", *draw(width, colour=True), "", *said, *[""] * (_TAIL - len(said))]
         up = f"\033[{self.height}A\r" if self.height else "\r"
         self.out.write(up + "".join(f"\033[2K{line}\n" for line in lines))
         self.out.flush()
         self.height = len(lines)
 
 
-def choose(out: TextIO = sys.stdout, environment: Mapping[str, str] = os.environ) -> Screen:
+def choose(
+    environments: int, out: TextIO = sys.stdout, settings: Mapping[str, str] = os.environ
+) -> Screen:
     """Move on a terminal that is large enough and wants colour; else print lines."""
     size = shutil.get_terminal_size()
-    fits = size.columns > matrix.NARROWEST and size.lines > _MOST_LINES - 1
-    plain = environment.get("NO_COLOR") or environment.get("TERM", "dumb") == "dumb"
+    height = matrix.count_lines(environments) + _TAIL + _BLANKS
+    fits = size.columns > matrix.NARROWEST and size.lines > height
+    plain = settings.get("NO_COLOR") or settings.get("TERM", "dumb") == "dumb"
     return Live(out) if out.isatty() and fits and not plain else Screen(out)

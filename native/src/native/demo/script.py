@@ -32,11 +32,15 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What the misbehaving environment does to one command, and how long after its answer."""
+    """What the misbehaving environment does to one command of a table.
+
+    The dealer waits `wait_ms` for it and not longer; it goes on for `hold_s` after that.
+    """
 
     table: str
     command: str
     sentence: str
+    wait_ms: int
     hold_s: float
     fault: Mapping[str, object] = field(default_factory=dict)
 
@@ -45,7 +49,7 @@ TABLES: Final = (
     Table("ARO-001", "speed_roulette", ("ARO-001", "ARO-001-2"), bet_period_s=2),
     Table("ARO-002", "vip_roulette", ("ARO-002",), bet_period_s=2),
     Table("SBO-001", "sicbo", ("SBO-001",), bet_period_s=1),
-    Table("BCR-001", "baccarat", ("BCR-001",), bet_period_s=2, deal_to_finish_ms=500),
+    Table("BCR-001", "baccarat", ("BCR-001",), bet_period_s=1, deal_to_finish_ms=500),
 )
 
 _TROUBLES: Final = (
@@ -53,6 +57,7 @@ _TROUBLES: Final = (
         "ARO-001",
         "start",
         "opens the round but never answers",
+        400,
         0.6,
         MappingProxyType({"kind": "hang", "effect": "after", "operation": "start"}),
     ),
@@ -60,6 +65,7 @@ _TROUBLES: Final = (
         "ARO-002",
         "result",
         "takes the result but answers 503",
+        100,
         0.5,
         MappingProxyType({"kind": "status", "effect": "after", "operation": "deal"}),
     ),
@@ -67,6 +73,7 @@ _TROUBLES: Final = (
         "SBO-001",
         "result",
         "accepts the call and hangs",
+        400,
         1.0,
         MappingProxyType({"kind": "hang", "operation": "deal"}),
     ),
@@ -74,6 +81,7 @@ _TROUBLES: Final = (
         "BCR-001",
         "finish",
         "answers 429: come again in a second",
+        800,
         0.3,
         MappingProxyType({"kind": "retry_after", "value": 1, "operation": "finish"}),
     ),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -35,7 +36,7 @@ class Stage:
         """Refuse before anything is changed where a configuration is somebody's own."""
         found = await asyncio.gather(*map(self._gateway.environment, self._environments))
         wanted = [
-            configuration.lay_over(one and one.document, environment, simulator_port)
+            configuration.lay_over(one.document if one else None, environment, simulator_port)
             for one, environment in zip(found, self._environments, strict=True)
         ]
         if lifted := await self._simulator.clear_faults(self._environments):
@@ -78,12 +79,11 @@ class Stage:
         ended = await self._end_open(table)
         if ended is not None:
             self._say(f"{table}: ended round {ended.id}, which was left open")
-        with contextlib.suppress(TimeoutError):  # what will not settle shows in the matrix
-            async with asyncio.timeout(_LEFTOVER_SECONDS):
-                while not all(
-                    left.settled for left in await self._gateway.find_unresolved(table)
-                ):
-                    await asyncio.sleep(_POLL_SECONDS)
+        deadline = time.monotonic() + _LEFTOVER_SECONDS
+        while time.monotonic() < deadline:  # what does not settle by then shows in the matrix
+            if all(left.settled for left in await self._gateway.find_unresolved(table)):
+                break
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _end_open(self, table: str) -> Round | None:
         left = await self._gateway.find_open(table)

@@ -48,6 +48,11 @@ class Round:
         return all(leg.settled for leg in self.legs)
 
     @property
+    def over(self) -> bool:
+        """Tell whether it has ended, and on every leg."""
+        return self.state in ENDED and self.settled
+
+    @property
     def bets_stop_at(self) -> datetime | None:
         """When the last of the legs that opened stops its bets."""
         return max((leg.bet_stop_at for leg in self.legs if leg.bet_stop_at), default=None)

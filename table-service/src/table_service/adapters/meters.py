@@ -23,6 +23,9 @@ DELIVERIES: Final = Counter(
     "Deliveries by the state they were left in.",
     ["environment", "kind", "state"],
 )
+BREAKER: Final = Gauge(
+    "pitboss_breaker_state", "0 closed, 0.5 probing, 1 open.", ["environment", "table_id"]
+)
 BET_STOP_LATENESS: Final = Histogram(
     "pitboss_bet_stop_lateness_seconds",
     "How long after its time a bet-stop was begun.",

@@ -40,11 +40,27 @@ class Store:
             if one.followed:
                 self.on_follower(None)
         for settlement in settlements:
+            if settlement.lease.kind is Kind.BET_STOP and settlement.attempts:
+                late = settlement.attempts[0].at - settlement.lease.due_at
+                meters.BET_STOP_LATENESS.labels(self._environment).observe(
+                    max(0.0, late.total_seconds())
+                )
             if settlement.state not in SETTLED:
                 self.on_follower(settlement.due_at)
             elif settlement.opened is not None and settlement.opened.bet_stop_at is not None:
                 self.on_follower(settlement.opened.bet_stop_at)
         return settled
+
+    async def waits_for(self, lease: Lease) -> bool:
+        async with self._database.connection() as conn:
+            return await deliveries.waits_for(conn, lease.environment, lease.served_by)
+
+    async def hasten(self, lease: Lease) -> None:
+        """Make what waits for a target that is back due at once, for all replicas."""
+        async with self._database.connection() as conn:
+            await deliveries.hasten(conn, lease.environment, lease.served_by)
+            await deliveries.announce_due(conn, [lease.environment])
+        self.on_follower(None)
 
     async def announce(self, settled: Sequence[Settled]) -> None:
         """Tell waiting gateways of what a courier settled."""

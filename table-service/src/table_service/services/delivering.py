@@ -12,6 +12,7 @@ from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Attempt, Lease, Settlement
 from ledger.domain.steps import Do, Reply
 from ledger.store.deliveries import Settled
+from table_service.services.guards import Guards
 
 log = logs.get(__name__)
 
@@ -38,10 +39,17 @@ class Deliverer:
     """Carries leases; the same engine runs in a replica and in the simulation."""
 
     def __init__(
-        self, *, store: Store, tables: TableClient, now: Callable[[], datetime], random: Random
+        self,
+        *,
+        store: Store,
+        tables: TableClient,
+        guards: Guards,
+        now: Callable[[], datetime],
+        random: Random,
     ) -> None:
         self._store = store
         self._tables = tables
+        self._guards = guards
         self._now = now
         self._random = random
 
@@ -71,10 +79,23 @@ class Deliverer:
             if until - self._now() < SHORTEST_CALL:
                 step = self._give_back(lease, sent=bool(attempts))
                 break
+            hold = self._guards.hold(lease, again=bool(lease.attempts or attempts), now=self._now())
+            if hold is not None:
+                sent = bool(attempts)
+                step = steps.held(
+                    lease,
+                    cause=hold.cause,
+                    until=hold.until,
+                    detail=hold.detail,
+                    now=self._now(),
+                    sent=sent,
+                )
+                break
             operation = "get" if step is Do.LOOK else lease.kind.operation
             limit = min(until, lease.deadline_at) if self._bounded(lease, step) else until
             reply = await self._tables.call(lease, operation, until=limit)
             attempts += reply.attempts
+            self._guards.record(lease, reply.verdict.health, reply.at)
             if step is Do.LOOK:
                 step = steps.after_look(lease, reply, refusal=refusal, random=self._random)
             else:

@@ -1,0 +1,85 @@
+"""The prober: asks targets behind an open breaker, in dead time, so that no round pays for it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from fleetkit import errors, logs
+from ledger.domain import breaker
+from ledger.domain.breaker import Breaker
+from ledger.domain.deliveries import Lease
+from table_service.services.delivering import TableClient
+from table_service.services.guards import Guards
+
+log = logs.get(__name__)
+
+ROUND_S = 0.25
+PROBE_FOR = timedelta(seconds=2)
+
+
+class Board(Protocol):
+    """Where replicas tell each other of breakers; without it each keeps its own."""
+
+    async def read(self) -> Mapping[str, Breaker] | None: ...
+
+    async def take_probe(self, code: str) -> bool: ...
+
+
+class Waiting(Protocol):
+    """The deliveries that wait for a target."""
+
+    async def waits_for(self, lease: Lease) -> bool: ...
+
+    async def hasten(self, lease: Lease) -> None: ...
+
+
+class Prober:
+    """One a replica; of a pool, one probes a target at a time."""
+
+    def __init__(
+        self,
+        *,
+        guards: Guards,
+        board: Board,
+        waiting: Waiting,
+        tables: TableClient,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._guards = guards
+        self._board = board
+        self._waiting = waiting
+        self._tables = tables
+        self._now = now
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.round()
+            except errors.Unavailable:
+                pass  # Postgres is away: nothing could be hastened, so nothing is probed
+            except Exception:
+                log.exception("probing_failed")
+            await asyncio.sleep(ROUND_S)
+
+    async def round(self) -> None:
+        """Hear what the fleet knows, then probe what is due."""
+        known = await self._board.read()
+        if known is not None:
+            self._guards.hear(known)
+        targets = self._guards.open_targets()
+        if targets:
+            await asyncio.gather(*(self._probe(lease) for lease in targets))
+
+    async def _probe(self, lease: Lease) -> None:
+        code = lease.served_by
+        waits = await self._waiting.waits_for(lease)
+        if not breaker.probe_due(self._guards.state(code), self._now(), waits):
+            return
+        if not await self._board.take_probe(code):
+            return
+        self._guards.begin_probe(code, self._now())
+        reply = await self._tables.call(lease, "get", until=self._now() + PROBE_FOR)
+        self._guards.record(lease, reply.verdict.health, reply.at)
+        if self._guards.state(code).opened_at is None:
+            await self._waiting.hasten(lease)

@@ -1,0 +1,221 @@
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from native import nginx, ports
+
+Answer = Callable[[dict[str, Any], asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+async def echo(request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+    body = json.dumps(request).encode()
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+
+@contextlib.asynccontextmanager
+async def serving(answer: Answer = echo) -> AsyncIterator[int]:
+    """Lend the port of a small upstream."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while not writer.is_closing():
+                lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+                pairs = (line.split(": ", 1) for line in lines[1:] if line)
+                headers = {name.lower(): value for name, value in pairs}
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                method, path, _ = lines[0].split(" ")
+                told = {"method": method, "path": path, "headers": headers, "body": body.decode()}
+                await answer(told, writer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+@dataclass(frozen=True)
+class Doors:
+    edge: httpx.AsyncClient
+    inner: httpx.AsyncClient
+    server: nginx.Server
+    master: int
+
+
+@contextlib.asynccontextmanager
+async def opened(folder: Path, pools: dict[str, list[int]]) -> AsyncIterator[Doors]:
+    async with (
+        nginx.running(folder / "an nginx", pools) as (server, master),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.edge_port}") as edge,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.inner_port}") as inner,
+    ):
+        yield Doors(edge, inner, server, master)
+
+
+@pytest.fixture
+async def doors(tmp_path: Path) -> AsyncIterator[Doors]:
+    async with serving() as port:
+        pools: dict[str, list[int]] = {
+            "gateway": [port],
+            "table-service-prd": [port],
+            "table-service-cit": [],
+            "table-service-uat": [ports.pick_free()],
+        }
+        async with opened(tmp_path, pools) as opened_doors:
+            yield opened_doors
+
+
+async def test_both_doors_answer_for_themselves(doors: Doors) -> None:
+    for door in (doors.edge, doors.inner):
+        answer = await door.get("/nginx-health")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_the_inner_door_strips_the_environment(doors: Doors) -> None:
+    answer = await doors.inner.post("/prd/deliveries/a%20b?x=1%202", content="{}")
+    told = answer.json()
+    assert (told["path"], told["body"]) == ("/deliveries/a%20b?x=1%202", "{}")
+
+
+async def test_ids_are_passed_on_or_made(doors: Doors) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    given = {"X-Request-Id": "mine-1", "traceparent": trace}
+    for door, path in ((doors.edge, "/v1/x"), (doors.inner, "/prd/x")):
+        told = (await door.post(path, headers=given)).json()["headers"]
+        assert (told["x-request-id"], told["traceparent"]) == ("mine-1", trace)
+        told = (await door.post(path, headers={"X-Request-Id": "no id"})).json()["headers"]
+        assert len(told["x-request-id"]) == 32
+        assert "connection" not in told
+
+
+async def test_the_edge_explains_itself_as_problem_json(doors: Doors) -> None:
+    await nginx.reload(doors.server, doors.master, {"gateway": []})
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"X-Request-Id": "mine", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    for path, content, status, code in (
+        ("/v1/x", "{}", 502, "gateway_unreachable"),
+        ("/v1/x", "x" * (1024 * 1024 + 1), 413, "body_too_large"),
+        ("/metrics", "", 404, "not_found"),
+    ):
+        answer = await doors.edge.post(path, content=content, headers=headers)
+        problem = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["x-request-id"] == "mine"
+        assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+        assert problem["trace_id"] == trace
+        assert set(problem) == {"type", "title", "status", "code", "detail", "trace_id"}
+    answer = await doors.edge.get("/v1/x", headers={"X-Long": "y" * 70_000})
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+
+
+async def test_an_answer_of_the_gateway_is_not_replaced(tmp_path: Path) -> None:
+    async def refuse(_: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nours")
+
+    async with serving(refuse) as port, opened(tmp_path, {"gateway": [port]}) as doors:
+        answer = await doors.edge.post("/v1/x", content="{}")
+        assert (answer.status_code, answer.text) == (502, "ours")
+
+
+async def test_the_inner_door_tells_whether_anything_was_sent(tmp_path: Path) -> None:
+    async def hang_up(_: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with serving(hang_up) as port:
+        pools = {"table-service-cit": [], "table-service-uat": [1], "table-service-prd": [port]}
+        async with opened(tmp_path, pools) as doors:
+            for pool in ("cit", "uat"):
+                answer = await doors.inner.post(f"/{pool}/deliveries", content="{}")
+                assert answer.status_code == 502
+                assert answer.json()["code"] == "upstream_unreachable"
+                assert answer.json()["bytes_sent"] == "0"
+            answer = await doors.inner.post("/prd/deliveries", content="{}")
+            assert answer.json()["code"] == "upstream_unreachable"
+            assert int(answer.json()["bytes_sent"]) > 0
+
+
+async def test_an_unknown_environment_has_no_pool(doors: Doors) -> None:
+    for path in ("/glc/deliveries", "/", "/prd", "/PRD/deliveries"):
+        answer = await doors.inner.post(path, content="{}")
+        assert (answer.status_code, answer.json()) == (404, {"code": "no_pool"})
+
+
+async def test_a_post_goes_to_the_next_replica_only_while_nothing_was_sent(tmp_path: Path) -> None:
+    reached: list[str] = []
+
+    async def hang_up(request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        reached.append(request["method"])
+        writer.close()
+
+    dead = ports.pick_free()
+    async with serving(hang_up) as first, serving(hang_up) as second, serving() as fine:
+        pools = {"table-service-prd": [first, second], "table-service-cit": [dead, fine]}
+        async with opened(tmp_path, pools) as doors:
+            assert (await doors.inner.post("/prd/x", content="{}")).status_code == 502
+            assert reached == ["POST"]
+            for _ in range(6):
+                assert (await doors.inner.post("/cit/x", content="{}")).status_code == 200
+
+
+async def test_events_are_not_buffered(tmp_path: Path) -> None:
+    go = asyncio.Event()
+
+    async def stream(_: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+        writer.write(head + b"data: one\n\n")
+        await writer.drain()
+        await go.wait()
+        writer.write(b"data: two\n\n")
+        writer.close()
+
+    async with (
+        serving(stream) as port,
+        opened(tmp_path, {"gateway": [port]}) as doors,
+        doors.edge.stream("GET", "/v1/events?table=ARO-001") as answer,
+    ):
+        parts = answer.aiter_text()
+        assert await anext(parts) == "data: one\n\n"
+        go.set()
+        assert await anext(parts) == "data: two\n\n"
+
+
+async def test_the_access_log_is_json_with_ids(doors: Doors) -> None:
+    await doors.inner.post("/prd/x", headers={"X-Request-Id": 'a"b'})
+    await doors.edge.get("/v1/y?secret=1", headers={"X-Request-Id": "mine"})
+    lines = [json.loads(line) for line in doors.server.access_log.read_text().splitlines()]
+    assert [line["url.path"] for line in lines] == ["/x", "/v1/y"]
+    assert (lines[0]["pool"], lines[1]["http.request.id"]) == ("table-service-prd", "mine")
+    assert lines[1]["http.response.status_code"] == "200"
+
+
+async def test_a_reload_closes_kept_connections_with_an_answer(doors: Doors) -> None:
+    (doors.server.run / "closing").touch()
+    for door, path in ((doors.edge, "/v1/x"), (doors.inner, "/prd/x"), (doors.inner, "/uat/x")):
+        answer = await door.post(path, content="kept whole")
+        assert answer.headers["connection"] == "close"
+        if answer.status_code == 200:
+            assert answer.json()["body"] == "kept whole"
+    (doors.server.run / "closing").unlink()
+    assert (await doors.edge.post("/v1/x")).headers["connection"] == "keep-alive"
+
+
+async def test_a_pool_refilled_by_a_reload_serves_at_once(doors: Doors) -> None:
+    async with serving() as port:
+        for members in ([port], [], [port]):
+            await nginx.reload(doors.server, doors.master, {"table-service-cit": members})
+            answer = await doors.inner.post("/cit/x", content="{}")
+            assert answer.status_code == (200 if members else 502)
+
+
+async def test_the_rendered_configuration_is_checked(tmp_path: Path) -> None:
+    server = nginx.Server(tmp_path / "a b", tmp_path, tmp_path / "access.log", 1, 2)
+    nginx.render(server, {"gateway": [1, 2], "table-service-prd": []})
+    await nginx.check(server, tmp_path / "nginx.log")
