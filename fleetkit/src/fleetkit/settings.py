@@ -20,18 +20,22 @@ KNOWN: Final = frozenset(
         "PITBOSS_ENVIRONMENT",
         "PITBOSS_ENVIRONMENTS",
         "PITBOSS_GATEWAYS",
+        "PITBOSS_GATEWAY_PASSWORD",
         "PITBOSS_INNER_KEY",
         "PITBOSS_INNER_PORT",
         "PITBOSS_INNER_URL",
         "PITBOSS_INSTANCE",
         "PITBOSS_LOG_LEVEL",
+        "PITBOSS_OWNER_PASSWORD",
         "PITBOSS_PORT",
         "PITBOSS_POSTGRES_PORT",
+        "PITBOSS_PYTHON",
         "PITBOSS_REDIS_PORT",
         "PITBOSS_REDIS_URL",
         "PITBOSS_REPLICAS",
         "PITBOSS_SIMULATOR_PORT",
         "PITBOSS_STATE_DIR",
+        "PITBOSS_TABLE_SERVICE_PASSWORD",
     }
 )
 """Every setting of the fleet, since all processes are started with the same environment."""

@@ -1,27 +1,18 @@
 """What a handler is given."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 from fastapi import Depends, Request
 
-from fleetkit.cache import Cache
-from fleetkit.database import Database
 from gateway.services.config import Config
-from gateway.services.idempotency import Idempotency
+from gateway.services.repairs import Repairs
 from gateway.services.rounds import Rounds
 from gateway.services.tables import Tables
 
 
-class State(TypedDict):
-    """What the lifespan yields."""
-
-    database: Database
-    cache: Cache
-    rounds: Rounds
-    tables: Tables
-    config: Config
-    idempotency: Idempotency
-    admin_key: str
+def _repairs(request: Request) -> Repairs:
+    repairs: Repairs = request.state.repairs
+    return repairs
 
 
 def _rounds(request: Request) -> Rounds:
@@ -39,6 +30,7 @@ def _config(request: Request) -> Config:
     return config
 
 
+TheRepairs = Annotated[Repairs, Depends(_repairs)]
 TheRounds = Annotated[Rounds, Depends(_rounds)]
 TheTables = Annotated[Tables, Depends(_tables)]
 TheConfig = Annotated[Config, Depends(_config)]

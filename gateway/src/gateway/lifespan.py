@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypedDict
 
 from fastapi import FastAPI
 
@@ -10,15 +11,28 @@ from fleetkit.database import Database
 from gateway.adapters.catalog import Catalog
 from gateway.adapters.replicas import Replicas
 from gateway.adapters.settlements import Settlements
-from gateway.deps import State
 from gateway.services.config import Config
 from gateway.services.dispatch import Dispatch
 from gateway.services.idempotency import Idempotency
+from gateway.services.repairs import Repairs
 from gateway.services.rounds import Rounds
 from gateway.services.tables import Tables
 from gateway.settings import Settings
 
 POOL = 16
+
+
+class State(TypedDict):
+    """What the lifespan yields."""
+
+    database: Database
+    cache: Cache
+    repairs: Repairs
+    rounds: Rounds
+    tables: Tables
+    config: Config
+    idempotency: Idempotency
+    admin_key: str
 
 
 def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
@@ -46,6 +60,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
             yield {
                 "database": database,
                 "cache": cache,
+                "repairs": Repairs(database=database, dispatch=dispatch),
                 "rounds": Rounds(database=database, catalog=catalog, dispatch=dispatch),
                 "tables": Tables(database=database, catalog=catalog),
                 "config": Config(database=database, catalog=catalog),

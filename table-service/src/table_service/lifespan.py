@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from random import Random
+from typing import TypedDict
 
 from fastapi import FastAPI
 
@@ -16,7 +17,6 @@ from table_service.adapters.exchange import Exchange
 from table_service.adapters.sessions import Sessions
 from table_service.adapters.store import Store
 from table_service.adapters.tables import Tables
-from table_service.deps import State
 from table_service.services.courier import Courier
 from table_service.services.delivering import Deliverer
 from table_service.services.guards import Guards
@@ -24,6 +24,16 @@ from table_service.services.prober import Prober
 from table_service.settings import Settings
 
 POOL = 10
+
+
+class State(TypedDict):
+    """What the lifespan yields."""
+
+    database: Database
+    cache: Cache
+    courier: Courier
+    deliverer: Deliverer
+    inner_key: str
 
 
 def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:

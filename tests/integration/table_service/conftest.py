@@ -298,10 +298,8 @@ class Desk:
             code,
         )
 
-    def fault(self, kind: str, operation: str, code: str | None = CODE, **fields: Any) -> None:
-        fields = {"count": 1, **fields}
-        if code is not None:
-            fields["table"] = code
+    def fault(self, kind: str, operation: str, table: str = CODE, **fields: Any) -> None:
+        fields = {"count": 1, "table": table, **fields}
         self.sim.add_fault(kind, environment=self.world, operation=operation, **fields)
 
     def effects(self, operation: str, code: str = CODE) -> list[dict[str, object]]:

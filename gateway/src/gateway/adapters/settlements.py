@@ -1,7 +1,7 @@
 """Settlements made by couriers, heard from Postgres by whoever waits for a command."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Self
 
@@ -13,7 +13,7 @@ class Settlements:
     """The commands somebody waits for."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Event] = {}
+        self._waiting: dict[str, set[asyncio.Event]] = {}
 
     @classmethod
     @asynccontextmanager
@@ -21,14 +21,13 @@ class Settlements:
         settlements = cls()
 
         def heard(_channel: str, command: str) -> None:
-            event = settlements._waiting.get(command)
-            if event is not None:
+            for event in settlements._waiting.get(command, ()):
                 event.set()
 
         def reconnected() -> None:
             # What was said meanwhile is unknown: let everybody look.
-            for event in settlements._waiting.values():
-                event.set()
+            for command in settlements._waiting:
+                heard("", command)
 
         async with Listener(
             url,
@@ -40,10 +39,15 @@ class Settlements:
             yield settlements
 
     @contextmanager
-    def expect(self, command: str) -> Iterator[asyncio.Event]:
-        """Be told of a command's settlements; entered before anything is sent: none is missed."""
-        event = self._waiting[command] = asyncio.Event()
+    def expect(self, commands: Sequence[str]) -> Iterator[asyncio.Event]:
+        """Be told of commands' settlements; entered before anything is sent: none is missed."""
+        event = asyncio.Event()
+        for command in commands:
+            self._waiting.setdefault(command, set()).add(event)
         try:
             yield event
         finally:
-            del self._waiting[command]
+            for command in commands:
+                self._waiting[command].discard(event)
+                if not self._waiting[command]:
+                    del self._waiting[command]

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from fleetkit.clock import rfc3339
 from gateway.services.tables import Table
+from ledger.domain.repairs import Listed
 from ledger.domain.rounds import Last, Leg, Round
 from ledger.store.config import Version
 
@@ -80,6 +81,23 @@ def version(found: Version) -> dict[str, object]:
         "reason": found.reason,
         "created_at": rfc3339(found.created_at),
         "config": found.document.model_dump(mode="json", by_alias=True),
+    }
+
+
+def delivery(found: Listed) -> dict[str, object]:
+    return {
+        "delivery": found.id,
+        "round": found.round_id,
+        "table": found.table_id,
+        "environment": found.environment,
+        "game_code": found.game_code,
+        "command": found.kind,
+        "state": found.state,
+        "code": found.code,
+        "detail": found.detail,
+        "attempts": found.attempts,
+        "created_at": rfc3339(found.created_at),
+        "next_attempt_at": _time(found.due_at),
     }
 
 

@@ -1,7 +1,7 @@
 """A command's way: written whole, handed to every environment at once, answered within its time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from asyncpg import UniqueViolationError
@@ -36,13 +36,19 @@ class Dispatch:
         """Write the intent, send it, and answer the round when `wait` is over or all is settled."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait.total_seconds()
-        with self._settlements.expect(command.id) as settlement:
+        with self._settlements.expect([command.id]) as settlement:
             written = await self._write(command, write)
             environments = {lease.environment for lease in written.leases}
             tasks = [self._spawn(environment, written) for environment in environments]
             if tasks and (left := until - loop.time()) > 0:
                 await asyncio.wait(tasks, timeout=left)
             return await self._await(command.round_id, settlement, until)
+
+    async def follow(self, round_id: str, commands: Sequence[str], *, wait: timedelta) -> Round:
+        """Answer the round when couriers have settled what was left to them, or `wait` is over."""
+        until = asyncio.get_running_loop().time() + wait.total_seconds()
+        with self._settlements.expect(commands) as settlement:
+            return await self._await(round_id, settlement, until)
 
     async def read(self, round_id: str) -> Round:
         async with self._database.connection() as conn:

@@ -27,10 +27,9 @@ def say_summary(summary: Mapping[str, Any]) -> list[str]:
     answers = (f"{name} {_count(each['answers'])}" for name, each in summary["commands"].items())
     lines.append(f"answers         {'; '.join(answers)}")
     usual, last = summary["skew_ms"]["usual"], summary["skew_ms"]["last_round"]
-    lines.append(
-        f"skew of starts  p50 {_ms(usual['p50'])} ms, max {_ms(usual['max'])} ms; "
-        f"with {misbehaved} late {_ms(last['max'])} ms"
-    )
+    late = f"with {misbehaved} late {_ms(last['max'])} ms"
+    plain = f"p50 {_ms(usual['p50'])} ms, max {_ms(usual['max'])} ms; "
+    lines.append(f"skew of starts  {plain if usual['max'] is not None else ''}{late}")
     return lines
 
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from native.demo import script, wheel
 from native.demo.board import Column
-from native.demo.script import Table
 from native.demo.views import UNSETTLED, Leg, Round
 
 NARROWEST: Final = 76
@@ -75,7 +74,9 @@ def draw(
         name = environment + ("*" if environment == script.REQUIRED else "")
         for place in range(_depth()):
             cells = (
-                _draw_cell(columns[table.name], table, environment, place, cell, paint)
+                _draw_cell(columns[table.name], (environment, table.codes[place]), cell, paint)
+                if place < len(table.codes)
+                else " " * cell
                 for table in script.TABLES
             )
             lines.append(paint(_fit("" if place else name, label), _BOLD) + "".join(cells))
@@ -104,15 +105,10 @@ def _left(seen: Round, now: datetime) -> str:
     return "" if stop is None else f"{max(0.0, (stop - now).total_seconds()):.1f}s"
 
 
-def _draw_cell(
-    column: Column, table: Table, environment: str, place: int, width: int, paint: Paint
-) -> str:
-    if place >= len(table.codes) or not column.number:
-        return " " * width
+def _draw_cell(column: Column, target: tuple[str, str], width: int, paint: Paint) -> str:
     if column.round is None:
-        return paint(_fit(_STATES["pending"][0], width), _DIM)
-    wanted = (environment, table.codes[place])
-    found = (leg for leg in column.round.legs if (leg.environment, leg.game_code) == wanted)
+        return paint(_fit(_STATES["pending"][0] if column.number else "", width), _DIM)
+    found = (leg for leg in column.round.legs if (leg.environment, leg.game_code) == target)
     leg = next(found, None)
     return " " * width if leg is None else _draw_leg(leg, width, paint)
 

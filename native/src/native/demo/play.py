@@ -96,10 +96,11 @@ class Player:
                 legs = ", ".join(
                     f"{leg.environment} {leg.game_code} {leg.state} ({leg.command} {leg.outcome})"
                     for leg in seen.legs
-                    if leg.state != "finished"
+                    if not leg.settled or leg.outcome == "rejected"
                 )
                 raise Refusal(
-                    f"Round {seen.id} on {seen.table} did not {what} in {seconds:.0f} s: {legs}."
+                    f"Round {seen.id} on {seen.table} did not {what} in {seconds:.0f} s"
+                    + (f": {legs}." if legs else ".")
                 )
             await asyncio.sleep(_next_look(seen))
             seen = await self.gateway.read(started.id)

@@ -1,7 +1,8 @@
 """The simulator, as the demo sets it up, breaks it and asks what took effect."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import httpx
@@ -63,17 +64,31 @@ class Simulator:
             await self.mend(number)
         return len(struck)
 
+    async def wake(self, environment: str, code: str) -> None:
+        """Give a table that knows no round one that is over.
+
+        A simulator that was restarted has forgotten the rounds of before, and what the ledger still
+        wants of them can only settle once the table shows that it has moved on.
+        """
+        table = await self._enter(environment, code)
+        if await table.read_status() == "unknown":
+            await table.do("start")
+            await table.do("cancel")
+
     async def end_left_over(self, environment: str, code: str) -> bool:
         """Cancel a round that only the simulator still has open, as after a wiped database."""
-        service = f"/{environment.lower()}/v2/service"
-        session = await self._send("POST", f"{service}/sessions", {"gameCode": code, "role": "sdp"})
-        cookie = {"cookie": f"accessToken={session['data']['token']}"}
-        path = f"{service}/tables/{code}"
-        shown = await self._send("GET", path, headers=cookie)
-        if shown["data"]["table"]["tableRound"]["status"] not in _OPEN:
+        table = await self._enter(environment, code)
+        if await table.read_status() not in _OPEN:
             return False
-        await self._send("POST", f"{path}/cancel", {}, headers=cookie)
+        await table.do("cancel")
         return True
+
+    async def _enter(self, environment: str, code: str) -> "_Entered":
+        service = f"/{environment.lower()}/v2/service"
+        who = {"gameCode": code, "role": "sdp"}
+        session = await self._send("POST", f"{service}/sessions", who)
+        cookie = {"cookie": f"accessToken={session['data']['token']}"}
+        return _Entered(self._send, f"{service}/tables/{code}", cookie)
 
     async def count_effects(self, code: str) -> Effects:
         """Count what took effect, not what was called; repeats that changed nothing left out."""
@@ -100,3 +115,19 @@ class Simulator:
                 f"The simulator did not do {method} {path} ({error}); "
                 "look with: ./manage.sh logs simulator"
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    """A table of the Table API, with a session."""
+
+    send: Callable[..., Awaitable[dict[str, Any]]]
+    path: str
+    cookie: Mapping[str, str]
+
+    async def read_status(self) -> str:
+        shown = await self.send("GET", self.path, headers=self.cookie)
+        return str(shown["data"]["table"]["tableRound"]["status"])
+
+    async def do(self, operation: str) -> None:
+        await self.send("POST", f"{self.path}/{operation}", {}, headers=self.cookie)

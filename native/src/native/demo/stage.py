@@ -41,8 +41,9 @@ class Stage:
         ]
         if lifted := await self._simulator.clear_faults(self._environments):
             self._say(f"lifted {lifted} faults that stood in the simulator")
-        await asyncio.gather(*(self._end_left_over(table.name) for table in script.TABLES))
         await asyncio.gather(*map(self._set_up, self._targets()))
+        await asyncio.gather(*(self._end_left_over(table.name) for table in script.TABLES))
+        await asyncio.gather(*map(self._sweep, self._targets()))
         news = [
             (document, one)
             for document, one in zip(wanted, found, strict=True)
@@ -71,11 +72,15 @@ class Stage:
     async def _set_up(self, target: tuple[str, script.Table, str]) -> None:
         environment, table, code = target
         await self._simulator.set_up(environment, table, code)
+        await self._simulator.wake(environment, code)
+
+    async def _sweep(self, target: tuple[str, script.Table, str]) -> None:
+        environment, _, code = target
         if await self._simulator.end_left_over(environment, code):
             self._say(f"{environment} {code}: cancelled a round that only the simulator knew")
 
     async def _end_left_over(self, table: str) -> None:
-        """End an open round as the ledger wants it, and wait for what is under way."""
+        """End an open round by the API, and wait for what is under way."""
         ended = await self._end_open(table)
         if ended is not None:
             self._say(f"{table}: ended round {ended.id}, which was left open")
@@ -89,7 +94,7 @@ class Stage:
         left = await self._gateway.find_open(table)
         if left is None or left.state in ENDED:
             return None
-        if left.state == "dealt":
+        if left.state == "dealt" and left.settled:
             with contextlib.suppress(Refusal):  # no leg took the result: then it is cancelled
                 return (await self._gateway.command(left.id, "finish", {})).round
         why = {"reason": "Left open by a demo that was interrupted."}

@@ -1,0 +1,243 @@
+"""The routes of repairs."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response, Security
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from fleetkit import errors, problems
+from fleetkit.clock import Timestamp
+from fleetkit.service import JsonAnswer
+from gateway.api import shapes
+from gateway.api.access import TheActor, scheme
+from gateway.api.door import Guarded
+from gateway.api.models import Body, Reason, RoundAnswer
+from gateway.api.rounds import RoundId
+from gateway.deps import TheRepairs
+from gateway.domain import answers
+from gateway.domain.actors import Actor
+from gateway.services.repairs import MOST, Place
+from gateway.services.rounds import Asked
+from ledger.store.repairs import Filter
+
+router = APIRouter(
+    prefix="/v1", tags=["repairs"], route_class=Guarded, dependencies=[Security(scheme)]
+)
+
+Environment = Annotated[str, Path(max_length=32, examples=["PRD"])]
+GameCode = Annotated[str, Path(max_length=64, examples=["ARO-001"])]
+State = Literal[
+    "pending", "sending", "unknown", "accepted", "rejected", "expired", "superseded", "skipped"
+]
+
+_UNSETTLED: tuple[State, ...] = ("pending", "sending", "unknown")
+_REPAIRED: dict[int | str, dict[str, Any]] = {
+    202: {"model": RoundAnswer, "description": "Not settled within wait_ms."},
+    **problems.responses(400, 401, 404, 409, 413, 422, 503),
+}
+
+
+class RepairBody(Body):
+    """Why a leg is mended."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "The table is back."}]})
+
+    reason: Reason | None = None
+
+
+class SkipBody(Body):
+    """Why a leg is left as it is; a skip without a reason is refused."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "Settled by phone."}]})
+
+    reason: Reason
+
+
+class RecoverBody(BaseModel):
+    """Which stretch of time to recover."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"since": "2026-11-21T09:00:00.000Z", "dry_run": True}]},
+    )
+
+    since: AwareDatetime
+    until: AwareDatetime | None = None
+    environment: Annotated[str, Field(max_length=32)] | None = None
+    table: Annotated[str, Field(max_length=64)] | None = None
+    dry_run: Annotated[bool, Field(strict=True)] = False
+    confirm: Annotated[str, Field(max_length=64)] | None = None
+
+
+class DeliveryAnswer(BaseModel):
+    """A delivery: one command for one leg."""
+
+    delivery: str
+    round: str | None
+    table: str
+    environment: str
+    game_code: str
+    command: str
+    state: State
+    code: str | None
+    detail: str | None
+    attempts: int
+    created_at: Timestamp
+    next_attempt_at: Timestamp | None
+
+
+class DeliveriesAnswer(BaseModel):
+    """A page of deliveries, oldest first."""
+
+    deliveries: list[DeliveryAnswer]
+    next_cursor: str | None
+
+
+class RecoveryAnswer(BaseModel):
+    """What is sent again, and how many are left out for which reason."""
+
+    dry_run: bool
+    count: int
+    left_out: dict[str, int]
+    confirm: str
+    deliveries: list[DeliveryAnswer]
+
+
+@router.post(
+    "/rounds/{round}/legs/{environment}/{game_code}/retry",
+    summary="Send a leg's failed command again",
+    response_model=RoundAnswer,
+    responses=_REPAIRED,
+)
+async def retry(  # noqa: PLR0917 - the parts of the address, and what FastAPI hands in
+    request: Request,
+    round: RoundId,  # noqa: A002 - the contract's word
+    environment: Environment,
+    game_code: GameCode,
+    repairs: TheRepairs,
+    actor: TheActor,
+    body: RepairBody | None = None,
+) -> Response:
+    """Look at the table, then send again what stopped the leg and what waits behind it."""
+    body = body or RepairBody()
+    place = Place(round, environment, game_code)
+    round_ = await repairs.retry(place, _asked(request, actor, body.wait_ms), body.reason)
+    status = answers.OK if round_.settled else answers.ACCEPTED
+    return JsonAnswer(shapes.round_(round_, request.state.database.now()), status_code=status)
+
+
+@router.post(
+    "/rounds/{round}/legs/{environment}/{game_code}/cancel",
+    summary="Cancel the round on one leg",
+    response_model=RoundAnswer,
+    responses=_REPAIRED,
+)
+async def cancel(  # noqa: PLR0917 - the parts of the address, and what FastAPI hands in
+    request: Request,
+    round: RoundId,  # noqa: A002 - the contract's word
+    environment: Environment,
+    game_code: GameCode,
+    repairs: TheRepairs,
+    actor: TheActor,
+    body: RepairBody | None = None,
+) -> Response:
+    """Cancel on this leg alone; the round goes on elsewhere."""
+    body = body or RepairBody()
+    place = Place(round, environment, game_code)
+    round_ = await repairs.cancel(place, _asked(request, actor, body.wait_ms), body.reason)
+    status = answers.OK if round_.settled else answers.ACCEPTED
+    return JsonAnswer(shapes.round_(round_, request.state.database.now()), status_code=status)
+
+
+@router.post(
+    "/rounds/{round}/legs/{environment}/{game_code}/skip",
+    summary="Leave a leg as it is",
+    response_model=RoundAnswer,
+    responses=_REPAIRED,
+)
+async def skip(  # noqa: PLR0917 - the parts of the address, and what FastAPI hands in
+    request: Request,
+    round: RoundId,  # noqa: A002 - the contract's word
+    environment: Environment,
+    game_code: GameCode,
+    repairs: TheRepairs,
+    actor: TheActor,
+    body: SkipBody,
+) -> Response:
+    """Send nothing more to this leg for this round, by decision and with a reason."""
+    place = Place(round, environment, game_code)
+    round_ = await repairs.skip(place, _asked(request, actor, body.wait_ms), body.reason)
+    return JsonAnswer(shapes.round_(round_, request.state.database.now()))
+
+
+@router.get(
+    "/deliveries",
+    summary="List deliveries",
+    response_model=DeliveriesAnswer,
+    responses=problems.responses(401, 422, 503),
+)
+async def find(
+    repairs: TheRepairs,
+    *,
+    state: Annotated[list[State] | None, Query(description="Unsettled ones if absent.")] = None,
+    environment: Annotated[str | None, Query(max_length=32)] = None,
+    table: Annotated[str | None, Query(max_length=64)] = None,
+    since: AwareDatetime | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=26)] = None,
+) -> Response:
+    """List what is unsettled, or what is in the states asked for, oldest first."""
+    found = await repairs.find(
+        Filter(
+            states=tuple(state) if state else _UNSETTLED,
+            environment=environment,
+            table=table,
+            since=since,
+            after=cursor,
+            limit=limit,
+        )
+    )
+    return JsonAnswer(
+        {
+            "deliveries": [shapes.delivery(one) for one in found],
+            "next_cursor": found[-1].id if len(found) == limit else None,
+        }
+    )
+
+
+@router.post(
+    "/deliveries/recover",
+    summary="Send again all that failed",
+    response_model=RecoveryAnswer,
+    responses=problems.responses(400, 401, 409, 413, 422, 503),
+)
+async def recover(
+    request: Request, repairs: TheRepairs, actor: TheActor, body: RecoverBody
+) -> Response:
+    """Send again what failed in a stretch of time; the dry run counts it and what is left out."""
+    if body.until is not None and body.until <= body.since:
+        raise errors.Invalid("until is not after since.", field="body.until")
+    wanted = Filter(
+        environment=body.environment,
+        table=body.table,
+        since=body.since,
+        until=body.until,
+        limit=MOST,
+    )
+    asked = _asked(request, actor, 0)
+    found = await repairs.recover(wanted, asked, dry_run=body.dry_run, confirm=body.confirm)
+    return JsonAnswer(
+        {
+            "dry_run": found.dry_run,
+            "count": len(found.chosen),
+            "left_out": found.left,
+            "confirm": found.confirm,
+            "deliveries": [shapes.delivery(one) for one in found.chosen[:100]],
+        }
+    )
+
+
+def _asked(request: Request, actor: Actor, wait_ms: int) -> Asked:
+    command: str = request.state.command
+    return Asked(actor=actor.name, wait=timedelta(milliseconds=wait_ms), command=command)

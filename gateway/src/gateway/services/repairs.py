@@ -1,0 +1,151 @@
+"""Repairs: one leg sent again, skipped or cancelled; a stretch of time recovered."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fleetkit import errors
+from fleetkit.database import Database
+from gateway.services.dispatch import Dispatch
+from gateway.services.rounds import Asked
+from ledger.domain.commands import Kind
+from ledger.domain.repairs import Listed, left_out
+from ledger.domain.rounds import Round
+from ledger.store import deliveries, repairs, rounds
+from ledger.store.repairs import Filter, Mendable, Repair
+
+# Wider than this, what would be sent is looked at first.
+WIDE = timedelta(days=7)
+MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a recovery sends again, and why it leaves the rest."""
+
+    chosen: tuple[Listed, ...]
+    left: dict[str, int]
+    confirm: str
+    dry_run: bool
+
+
+class Repairs:
+    """What operators do to deliveries."""
+
+    def __init__(self, *, database: Database, dispatch: Dispatch) -> None:
+        self._database = database
+        self._dispatch = dispatch
+
+    async def find(self, wanted: Filter) -> list[Listed]:
+        async with self._database.connection() as conn:
+            return await repairs.find(conn, wanted)
+
+    async def retry(self, at: "Place", asked: Asked, reason: str | None) -> Round:
+        """Send again what stopped the leg, and then what it held up."""
+        leg = await self._leg(at)
+        ids = _stopped(leg)
+        if not ids:
+            raise _nothing_to_mend(leg)
+        repair = Repair(asked.command, asked.actor, reason)
+        async with self._database.connection() as conn:
+            commands = await repairs.reopen(conn, ids, repair)
+            await deliveries.announce_due(conn, [at.environment])
+        return await self._dispatch.follow(at.round, commands, wait=asked.wait)
+
+    async def skip(self, at: "Place", asked: Asked, reason: str) -> Round:
+        """Leave the leg as it is: nothing more is sent to it for this round."""
+        leg = await self._leg(at)
+        ids = _stopped(leg)
+        if not ids:
+            raise _nothing_to_mend(leg)
+        async with self._database.connection() as conn:
+            await repairs.skip(conn, ids, Repair(asked.command, asked.actor, reason))
+            await rounds.conclude(conn, [at.round])
+        return await self._dispatch.read(at.round)
+
+    async def cancel(self, at: "Place", asked: Asked, reason: str | None) -> Round:
+        """Cancel the round on this leg alone."""
+        leg = await self._leg(at)
+        async with self._database.connection() as conn:
+            repair = Repair(asked.command, asked.actor, reason)
+            if not await repairs.cancel_leg(conn, leg.leg_id, repair):
+                raise _nothing_to_mend(leg)
+            await deliveries.announce_due(conn, [at.environment])
+        return await self._dispatch.follow(at.round, [asked.command], wait=asked.wait)
+
+    async def recover(
+        self, wanted: Filter, asked: Asked, *, dry_run: bool, confirm: str | None
+    ) -> Recovery:
+        """Send again all that failed in a stretch of time, or say what would be."""
+        async with self._database.connection() as conn:
+            found = await repairs.find(conn, wanted)
+            chosen = tuple(one for one in found if left_out(one) is None)
+            left = Counter(reason for one in found if (reason := left_out(one)))
+            recovery = Recovery(chosen, dict(left), _confirmation(chosen), dry_run)
+            if dry_run:
+                return recovery
+            since, until = wanted.since, wanted.until or self._database.now()
+            if since is not None and until - since > WIDE and confirm != recovery.confirm:
+                raise errors.Conflict(
+                    "More than seven days at once need a dry run first: send its `confirm` along.",
+                    code="dry_run_first",
+                )
+            repair = Repair(asked.command, asked.actor, "recovered")
+            await repairs.reopen(conn, [one.id for one in chosen], repair)
+            await deliveries.announce_due(conn, {one.environment for one in chosen})
+        return recovery
+
+    async def _leg(self, at: "Place") -> Mendable:
+        await self._dispatch.read(at.round)
+        async with self._database.connection() as conn:
+            leg = await repairs.leg(conn, at.round, at.environment, at.game_code)
+        if leg is None:
+            raise errors.NotFound(
+                f"The round has no leg {at.environment}/{at.game_code}.", code="unknown_leg"
+            )
+        if any(one.state == "sending" for one in leg.deliveries):
+            raise errors.Conflict(
+                "A command of this leg is under way: wait for its outcome.",
+                code="leg_busy",
+                retry_after_s=1,
+            )
+        return leg
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A leg by its address."""
+
+    round: str
+    environment: str
+    game_code: str
+
+
+def _stopped(leg: Mendable) -> list[str]:
+    """Give what is not done on the leg and still could be: the failed one and what waits behind."""
+    if leg.leg_state in ("finished", "cancelled"):
+        return []
+    kept = [one for one in leg.deliveries if one.state not in ("accepted", "skipped")]
+    if leg.round_state == "cancelled":
+        kept = [one for one in kept if one.kind == Kind.CANCEL]
+    if leg.leg_state != "opened":
+        kept = [one for one in kept if one.kind != Kind.BET_STOP]
+    if leg.round_state != "open":
+        # The round went on without it: a start now would open bets on a result already known.
+        kept = [one for one in kept if one.kind != Kind.START]
+        if leg.leg_state in ("failed", "pending"):
+            kept = [one for one in kept if one.kind == Kind.CANCEL]
+    return [one.id for one in kept]
+
+
+def _nothing_to_mend(leg: Mendable) -> errors.Conflict:
+    return errors.Conflict(
+        f"The leg is {leg.leg_state} and owes nothing: there is nothing to mend.",
+        code="leg_settled",
+    )
+
+
+def _confirmation(chosen: Sequence[Listed]) -> str:
+    return hashlib.sha256("".join(one.id for one in chosen).encode()).hexdigest()[:16]
