@@ -83,6 +83,7 @@ CREATE TABLE legs (
     finish_policy     text        NOT NULL CHECK (finish_policy IN ('manual', 'auto')),
     deal_to_finish_ms integer     NOT NULL,
     timecode_offset_ms integer    NOT NULL,
+    backups           text[]      NOT NULL DEFAULT '{}',
     state             text        NOT NULL DEFAULT 'pending'
         CHECK (state IN ('pending', 'opened', 'bet_stopped', 'dealt', 'finished', 'cancelled', 'failed')),
     known_round_id    text,

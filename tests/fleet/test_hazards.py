@@ -29,7 +29,7 @@ async def test_1_one_hung_environment_stalls_no_other(
 ) -> None:
     hung, free = floor.take(), floor.take()
     tables.fail("hang", environment="QAT", table=hung)
-    waiting = asyncio.create_task(console.start(hung, wait_ms=15_000, deadline_ms=60_000))
+    waiting = asyncio.create_task(console.start(hung, wait_ms=6000))
     await eventually(lambda: tables.counts(hung, "start") == OTHERS)
     played = await console.play(free)
     assert not waiting.done()
@@ -60,10 +60,10 @@ async def test_2_a_failure_is_never_called_a_success(
     assert (answer.status, answer.round.outcome) == (207, "partial")
     leg = answer.round.leg("CIT")
     assert (leg.state, leg.last.outcome) != ("opened", "accepted")
+    assert leg.last.outcome in ("pending", "unknown", "expired")
     assert leg.last.detail
-    done = await console.settled(answer.round.round)
-    assert done.leg("CIT").last.outcome in ("expired", "rejected", "not_sent")
-    assert done.leg("CIT").state == "failed"
+    light = (await console.client.get(f"/v1/tables/{table}")).json()["readiness"]
+    assert (light["light"], light["without"]) == ("go_without", [f"CIT/{table}"])
 
 
 async def test_3_after_a_failed_start_no_result_goes_to_the_round_before(
@@ -78,10 +78,8 @@ async def test_3_after_a_failed_start_no_result_goes_to_the_round_before(
     answer = await console.result(second.round, roulette="18")
     assert answer.status == 200
     assert (await console.finish(second.round)).status == 200
-    assert {one.round for one in tables.effects(table, "CIT")} == {
-        first.leg("CIT").external_round_id,
-        None,
-    }
+    touched = {one.round for one in tables.effects(table, "CIT")}
+    assert touched == {first.leg("CIT").external_round_id}
     assert [one.result for one in tables.effects(table, "CIT", "deal")] == ["17"]
     assert tables.counts(table, "deal") == {**dict.fromkeys(ENVIRONMENTS, 2), "CIT": 1}
     assert (await console.opened(table)).leg("CIT").state == "opened"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Lease
@@ -145,9 +145,11 @@ def _write(
 ) -> list[Delivery]:
     written = []
     if kind is Kind.RESULT and seen.betting:
-        stop = _put(rows, leg, Kind.BET_STOP, command, seen, lease, busy=seen.in_flight)
+        stop = _put(rows, leg, Kind.BET_STOP, command, rows.now(), None if seen.in_flight else lease)
         written += [stop] if stop else []
-    delivery = _put(rows, leg, kind, command, seen, lease, busy=seen.busy, body=body)
+    look = seen.doubtful and kind is not Kind.RESULT
+    held = None if seen.busy else lease
+    delivery = _put(rows, leg, kind, command, seen.due_at, held, body=body, look=look)
     return [*written, delivery] if delivery else written
 
 
@@ -156,23 +158,20 @@ def _put(
     leg: Leg,
     kind: Kind,
     command: str,
-    seen: _Seen,
-    lease: timedelta,
+    due_at: datetime,
+    lease: timedelta | None,
     *,
-    busy: bool,
     body: dict[str, object] | None = None,
+    look: bool = False,
 ) -> Delivery | None:
     """Write a delivery, or make the one that waits for its time a delivery of this command."""
-    due = seen.due_at if kind is not Kind.BET_STOP else rows.now()
-    delivery = rows.add(leg, kind, command, due_at=due, deadline=DAY, body=body)
+    delivery = rows.add(leg, kind, command, due_at=due_at, deadline=DAY, body=body, look=look)
     if delivery is None:
         delivery = leg.deliveries[kind]
         if delivery.state != "pending":
             return None
-        delivery.command_id, delivery.due_at, delivery.scheduled = command, due, False
-    elif kind not in (Kind.RESULT, Kind.BET_STOP) or command != leg.round.commands.get(Kind.RESULT):
-        delivery.look = seen.doubtful and kind is not Kind.RESULT
-    if not busy:
+        delivery.command_id, delivery.due_at, delivery.scheduled = command, due_at, False
+    if lease is not None:
         rows.take(delivery, lease)
     return delivery
 

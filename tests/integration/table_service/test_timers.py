@@ -86,9 +86,9 @@ async def test_an_automatic_finish_follows_the_deal(desk: Desk) -> None:
 
 
 async def test_a_start_that_opened_after_its_deadline_is_cancelled(desk: Desk) -> None:
-    await desk.configure()
+    await desk.configure(timeouts={"start": 2000})
     desk.fault("latency", "start", ms=1500)
-    written = await desk.start(deadline_s=0.8)
+    written = await desk.start(deadline_s=0.6)
     round_id = written.leases[0].round_id
     async with desk.replica() as client:
         await desk.deliver(client, written)
@@ -99,9 +99,9 @@ async def test_a_start_that_opened_after_its_deadline_is_cancelled(desk: Desk) -
 
 
 async def test_a_late_start_of_a_required_leg_is_an_alert(desk: Desk) -> None:
-    await desk.configure()
+    await desk.configure(timeouts={"start": 2000})
     desk.fault("latency", "start", ms=1500)
-    written = await desk.start(desk.mirror(primary=True), deadline_s=0.8)
+    written = await desk.start(desk.mirror(primary=True), deadline_s=0.6)
     round_id = written.leases[0].round_id
     async with desk.replica() as client:
         await desk.deliver(client, written)

@@ -34,6 +34,7 @@ class Lease:
     known_round_id: str | None
     bet_stop: str
     timecode_offset_ms: int
+    backups: tuple[str, ...]
     look: bool
     overtaken: bool
     attempts: int
@@ -46,7 +47,12 @@ class Lease:
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Self:
-        return cls(**{**record, "token": str(record["token"]), "kind": Kind(record["kind"])})
+        typed = {
+            "token": str(record["token"]),
+            "kind": Kind(record["kind"]),
+            "backups": tuple(record["backups"]),
+        }
+        return cls(**{**record, **typed})
 
     @classmethod
     def from_wire(cls, record: dict[str, Any]) -> Self:

@@ -26,6 +26,19 @@ _FITS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a call is not made now, and when to ask again."""
+
+    cause: Cause
+    until: datetime
+    detail: str
+
+
+# Refusals that say the table is not to be had, not that the start is wrong.
+_ELSEWHERE = frozenset({"http_404", "maintenance"})
+
+
 class Do(Enum):
     """What to do at the table next."""
 
@@ -76,7 +89,9 @@ def after_look(
     )
     if decision.action is Action.SEND:
         return Do.SEND if refusal is None else _refused(lease, refusal)
-    watched = decision.watch and reply.at < deadline + WATCHED_FOR
+    # A cancel that finds nothing waits for a start on its way, not for its own deadline tomorrow.
+    since = lease.written_at if decision.action is Action.SUPERSEDE else deadline
+    watched = decision.watch and reply.at < since + WATCHED_FOR
     if decision.action is Action.WAIT or watched:
         return replace(
             _look_again(lease, reply, random=random), code=decision.code, detail=decision.detail
@@ -117,25 +132,35 @@ def after_send(lease: Lease, reply: Reply, *, random: Random) -> Do | Settlement
     return _written(lease, reply, state=state, due_at=due_at or reply.at, look=lease.look)
 
 
-def held(
-    lease: Lease, *, cause: Cause, until: datetime, detail: str, now: datetime, sent: bool
-) -> Settlement:
+def may_fail_over(settlement: Settlement, *, tried: bool) -> bool:
+    """Say whether a backup may take a start over: only where it is certain that it began nowhere.
+
+    `tried` is whether any call of this lease, or one before it, may have arrived.
+    """
+    if settlement.lease.kind is not Kind.START or settlement.lease.look or tried:
+        return False
+    if settlement.outcome == Outcome.NOT_SENT:
+        return settlement.cause in (Cause.BREAKER, Cause.UNAVAILABLE, Cause.REFUSED)
+    return settlement.state == "rejected" and settlement.code in _ELSEWHERE
+
+
+def held(lease: Lease, hold: Hold, *, now: datetime, sent: bool) -> Settlement:
     """Keep a delivery back from a target that is down; no attempt is used up by it.
 
     A start has no time to wait: it is settled as not sent, at once, unless it may have arrived.
     """
     look = lease.look or sent
-    if cause is Cause.BREAKER and lease.kind is Kind.START and not look:
+    if hold.cause is Cause.BREAKER and lease.kind is Kind.START and not look:
         return Settlement(
             lease,
             "expired",
             now,
             outcome=Outcome.NOT_SENT,
-            cause=cause,
+            cause=hold.cause,
             code="breaker_open",
-            detail=detail,
+            detail=hold.detail,
         )
-    if until >= lease.deadline_at and not look:
+    if hold.until >= lease.deadline_at and not look:
         sentence = f"The deadline of the {lease.kind} passed before it could be sent."
         return _settled(lease, now, "expired", "deadline", sentence)
     return Settlement(
@@ -143,10 +168,10 @@ def held(
         "unknown" if look else "pending",
         now,
         outcome=Outcome.UNKNOWN if look else Outcome.NOT_SENT,
-        cause=cause,
-        code="breaker_open" if cause is Cause.BREAKER else "retries_spent",
-        detail=detail,
-        due_at=until,
+        cause=hold.cause,
+        code="breaker_open" if hold.cause is Cause.BREAKER else "retries_spent",
+        detail=hold.detail,
+        due_at=hold.until,
         look=look,
     )
 

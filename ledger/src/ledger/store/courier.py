@@ -171,6 +171,30 @@ SELECT id, command_id, round_id, kind, state,
 FROM done
 """
 
+# A backup takes a start over before it is sent there, so that whoever looks later looks there.
+SWITCH = """
+WITH held AS (
+    SELECT d.leg_id, d.id FROM deliveries d
+    WHERE d.id = $1 AND d.token = $2::uuid AND d.state = 'sending' AND d.lease_until > clock_timestamp()
+    FOR UPDATE
+), leg AS (
+    UPDATE legs l
+    SET served_by = $3,
+        known_round_id = (SELECT p.external_round_id FROM legs p
+                          WHERE p.environment = l.environment AND p.served_by = $3
+                            AND p.external_round_id IS NOT NULL ORDER BY p.id DESC LIMIT 1)
+    FROM held WHERE l.id = held.leg_id
+    RETURNING l.*, held.id AS delivery_id
+), event AS (
+    INSERT INTO events (round_id, table_id, environment, type, data)
+    SELECT leg.round_id, r.table_id, leg.environment, 'leg.failed_over',
+           jsonb_build_object('delivery', leg.delivery_id, 'environment', leg.environment,
+                              'game_code', leg.game_code, 'served_by', leg.served_by, 'detail', $4::text)
+    FROM leg JOIN rounds r ON r.id = leg.round_id
+)
+SELECT known_round_id FROM leg
+"""
+
 # The gateway's way back when nothing left it: the lease ends at once and the courier takes over.
 RELEASE = """
 UPDATE deliveries

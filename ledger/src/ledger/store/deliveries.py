@@ -1,14 +1,14 @@
 """Deliveries: claimed under a lease, settled while the lease is held, given back when nothing was sent."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
 from fleetkit.database import Connection
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Lease, Settlement
-from ledger.store.courier import CLAIM, NEXT_DUE, RELEASE, SETTLE
+from ledger.store.courier import CLAIM, NEXT_DUE, RELEASE, SETTLE, SWITCH
 
 # The gateways wait on this channel for what couriers settle; the couriers wait on the other for new work.
 SETTLED_CHANNEL = "settled"
@@ -87,6 +87,16 @@ async def settle(
         )
         for row in rows
     ]
+
+
+async def switch(
+    conn: Connection, lease: Lease, served_by: str, *, reason: str | None
+) -> Lease | None:
+    """Hand a leg to a backup before its start goes there; None when the lease is lost."""
+    row = await conn.fetchrow(SWITCH, lease.id, lease.token, served_by, reason)
+    if row is None:
+        return None
+    return replace(lease, served_by=served_by, known_round_id=row["known_round_id"])
 
 
 async def release(conn: Connection, leases: Iterable[Lease], *, detail: str) -> None:

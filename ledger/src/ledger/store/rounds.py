@@ -69,6 +69,7 @@ async def start(
         [leg.mirror.target.deal_to_finish_ms for leg in legs],
         [leg.mirror.target.timecode_offset_ms for leg in legs],
         [leg.lease for leg in legs],
+        [list(leg.mirror.target.backups) for leg in legs],
     )
     return _written(rows)
 

@@ -6,7 +6,7 @@ from ledger.domain.commands import Kind
 LEASE = """
 d.id, d.token, d.lease_until, d.deadline_at, d.command_id, d.round_id, d.table_id, d.environment,
 d.game_code, l.served_by, l.config_version, d.kind, d.body, l.state AS leg_state, l.required,
-l.external_round_id, l.known_round_id, l.bet_stop, l.timecode_offset_ms, d.look, d.attempts, d.due_at,
+l.external_round_id, l.known_round_id, l.bet_stop, l.timecode_offset_ms, l.backups, d.look, d.attempts, d.due_at,
 d.first_sent_at, d.created_at AS written_at, d.state
 """
 
@@ -22,8 +22,8 @@ WITH target AS (
            ) AS busy
     FROM unnest($9::text[], $10::text[], $11::int[], $12::bool[], $13::text[], $14::text[],
                 $15::int[], $16::int[], $17::interval[])
-         WITH ORDINALITY AS t(environment, game_code, config_version, required, bet_stop,
-                              finish_policy, deal_to_finish_ms, timecode_offset_ms, lease, position)
+         WITH ORDINALITY AS t(environment, game_code, config_version, required, bet_stop, finish_policy,
+                              deal_to_finish_ms, timecode_offset_ms, lease, position)
 ), new_round AS (
     INSERT INTO rounds (id, table_id, type, state, last_command) VALUES ($1, $3, $4, 'open', $2)
 ), new_command AS (
@@ -31,9 +31,11 @@ WITH target AS (
     VALUES ($2, $1, $3, 'start', $5, $6, $7, clock_timestamp() + $8::interval)
 ), new_legs AS (
     INSERT INTO legs (round_id, environment, game_code, served_by, config_version, position, required,
-                      bet_stop, finish_policy, deal_to_finish_ms, timecode_offset_ms, known_round_id)
+                      bet_stop, finish_policy, deal_to_finish_ms, timecode_offset_ms, backups,
+                      known_round_id)
     SELECT $1, environment, game_code, game_code, config_version, position, required,
            bet_stop, finish_policy, deal_to_finish_ms, timecode_offset_ms,
+           ARRAY(SELECT jsonb_array_elements_text($18::jsonb -> (position - 1)::int)),
            (SELECT p.external_round_id FROM legs p
             WHERE p.environment = t.environment AND p.served_by = t.game_code
               AND p.external_round_id IS NOT NULL ORDER BY p.id DESC LIMIT 1)

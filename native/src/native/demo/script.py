@@ -74,7 +74,7 @@ _TROUBLES: Final = (
         "result",
         "accepts the call and hangs",
         400,
-        1.0,
+        0.5,
         MappingProxyType({"kind": "hang", "operation": "deal"}),
     ),
     Trouble(

@@ -44,9 +44,12 @@ class Sessions:
             found = await self._await_other(key, refused)
             if found is not None:
                 return found
-        token = await opener()
-        await self._cache.set(key, token.encode(), ttl_s=TTL_S)
-        await self._cache.delete(f"{key}/lock")
+        try:
+            token = await opener()
+            await self._cache.set(key, token.encode(), ttl_s=TTL_S)
+        finally:
+            # Also when none was given: whoever asks next must not wait for the lock to end.
+            await self._cache.delete(f"{key}/lock")
         return token
 
     async def _await_other(self, key: str, refused: str | None) -> str | None:

@@ -51,6 +51,10 @@ class Store:
                 self.on_follower(settlement.opened.bet_stop_at)
         return settled
 
+    async def switch(self, lease: Lease, served_by: str, *, reason: str | None) -> Lease | None:
+        async with self._database.connection() as conn:
+            return await deliveries.switch(conn, lease, served_by, reason=reason)
+
     async def waits_for(self, lease: Lease) -> bool:
         async with self._database.connection() as conn:
             return await deliveries.waits_for(conn, lease.environment, lease.served_by)

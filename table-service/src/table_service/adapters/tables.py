@@ -31,7 +31,15 @@ class _Visit:
 
     @property
     def root(self) -> str:
-        return self.environment.base_url.rstrip("/")
+        """A backup may be another address of the same environment, or another code."""
+        served_by = self.lease.served_by
+        base = served_by if "://" in served_by else self.environment.base_url
+        return base.rstrip("/")
+
+    @property
+    def code(self) -> str:
+        served_by = self.lease.served_by
+        return self.lease.game_code if "://" in served_by else served_by
 
 
 class _NoSessionError(Exception):
@@ -95,7 +103,7 @@ class Tables:
             )
 
     async def _attempt(self, visit: _Visit, operation: str, session: str | None) -> Verdict:
-        url = f"{visit.root}/tables/{visit.lease.served_by}"
+        url = f"{visit.root}/tables/{visit.code}"
         body = None
         if operation != "get":
             url = f"{url}/{operation}"
@@ -112,7 +120,7 @@ class Tables:
         )
 
     async def _open_session(self, visit: _Visit) -> str:
-        body = orjson.dumps({"gameCode": visit.lease.served_by, "role": "sdp"})
+        body = orjson.dumps({"gameCode": visit.code, "role": "sdp"})
         seen, verdict = await self._send(visit, "sessions", f"{visit.root}/sessions", body, None)
         if verdict.outcome is Outcome.ACCEPTED and isinstance(seen, Answer):
             token: str = orjson.loads(seen.body)["data"]["token"]

@@ -10,6 +10,7 @@ from fleetkit import logs
 from ledger.domain import steps
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Attempt, Lease, Settlement
+from ledger.domain.outcomes import Outcome
 from ledger.domain.steps import Do, Reply
 from ledger.store.deliveries import Settled
 from table_service.services.guards import Guards
@@ -27,6 +28,8 @@ class Store(Protocol):
     """Where settlements are written; only those whose lease is still held come back."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]: ...
+
+    async def switch(self, lease: Lease, served_by: str, *, reason: str | None) -> Lease | None: ...
 
 
 class TableClient(Protocol):
@@ -68,29 +71,38 @@ class Deliverer:
         return await self._store.settle(settlements) if settlements else []
 
     async def _carry(self, lease: Lease) -> Settlement | None:
-        until = lease.lease_until - MARGIN
         if self._now() >= lease.lease_until:
             log.warning("lease_came_late", delivery=lease.id, kind=lease.kind)
             return None
         attempts: list[Attempt] = []
+        settlement = await self._work(lease, attempts)
+        for backup in lease.backups:
+            if backup == lease.served_by or not self._may_fail_over(settlement, attempts):
+                continue
+            taken = await self._store.switch(lease, backup, reason=settlement.detail)
+            if taken is None:
+                break
+            lease = taken
+            settlement = await self._work(lease, attempts)
+        return steps.with_attempts(settlement, attempts)
+
+    def _may_fail_over(self, settlement: Settlement, attempts: Sequence[Attempt]) -> bool:
+        in_doubt = any(attempt.outcome == Outcome.UNKNOWN for attempt in attempts)
+        left = settlement.lease.lease_until - MARGIN - self._now()
+        return left >= SHORTEST_CALL and steps.may_fail_over(settlement, tried=in_doubt)
+
+    async def _work(self, lease: Lease, attempts: list[Attempt]) -> Settlement:
+        """Take one step after the other at the leg's target until something can be written."""
+        until = lease.lease_until - MARGIN
         step = steps.first(lease, self._now())
         refusal: Reply | None = None
         while isinstance(step, Do):
             if until - self._now() < SHORTEST_CALL:
-                step = self._give_back(lease, sent=bool(attempts))
-                break
-            hold = self._guards.hold(lease, again=bool(lease.attempts or attempts), now=self._now())
+                return self._give_back(lease, sent=bool(attempts))
+            again = bool(lease.attempts or attempts)
+            hold = self._guards.hold(lease, again=again, now=self._now())
             if hold is not None:
-                sent = bool(attempts)
-                step = steps.held(
-                    lease,
-                    cause=hold.cause,
-                    until=hold.until,
-                    detail=hold.detail,
-                    now=self._now(),
-                    sent=sent,
-                )
-                break
+                return steps.held(lease, hold, now=self._now(), sent=bool(attempts))
             operation = "get" if step is Do.LOOK else lease.kind.operation
             limit = min(until, lease.deadline_at) if self._bounded(lease, step) else until
             reply = await self._tables.call(lease, operation, until=limit)
@@ -100,7 +112,7 @@ class Deliverer:
                 step = steps.after_look(lease, reply, refusal=refusal, random=self._random)
             else:
                 step, refusal = steps.after_send(lease, reply, random=self._random), reply
-        return steps.with_attempts(step, attempts)
+        return step
 
     @staticmethod
     def _bounded(lease: Lease, step: Do) -> bool:

@@ -1,7 +1,6 @@
 """What keeps calls from a target that is down: its breaker and its retry budget."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fleetkit import logs
@@ -10,20 +9,12 @@ from ledger.domain.breaker import CLOSED, Breaker
 from ledger.domain.budget import EMPTY, Budget
 from ledger.domain.deliveries import Lease
 from ledger.domain.outcomes import Cause
+from ledger.domain.steps import Hold
 
 log = logs.get(__name__)
 
 # What waits for a breaker is woken when it closes; should that fail, it looks by itself.
 HELD_FOR = timedelta(seconds=5)
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why a call is not made now, and when to ask again."""
-
-    cause: Cause
-    until: datetime
-    detail: str
 
 
 class Guards:
