@@ -197,6 +197,7 @@ run_demo() {
   prepare
   need_nginx
   unset PITBOSS_PYTHON
+  "$PYTHON" -m native up >&2 # --json keeps standard output to itself
   exec "$PYTHON" -m native.demo "$@"
 }
 

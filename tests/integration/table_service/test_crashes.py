@@ -24,11 +24,7 @@ async def test_what_a_killed_replica_had_in_flight_is_looked_at_by_another(desk:
     written = await desk.start("ARO-001", "UNSENT", lease_s=2)
     round_id = written.leases[0].round_id
     handing = asyncio.create_task(desk.hand(doomed.client, written.leases))
-    try:
-        await eventually(lambda: desk.effects("start"))
-    except AssertionError:
-        print("DEBUG", handing, doomed.lines, await desk.rows("select * from deliveries"))
-        raise
+    await eventually(lambda: desk.effects("start"))
     doomed.process.kill()
     came = (await asyncio.gather(handing, return_exceptions=True))[0]
     assert isinstance(came, httpx.TransportError)

@@ -44,8 +44,6 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "CLOSE": ("close", {}, "accepted", "none"),
     "CLOSE-UNSAID": ("close", {"announce": False}, "accepted", "none"),
 }
-# A late call takes effect whatever was decided meanwhile; only its own tests look at those.
-ARRIVES_LATE = {"LATE"}
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -54,7 +52,7 @@ async def test_a_fault_is_judged_rightly_and_the_command_takes_effect_once(
 ) -> None:
     # the budget of retries has a floor of ten a minute and target: each fault has a table of its own
     await desk.configure(limits={"concurrency": 200})
-    codes = sorted(FAULTS.keys() - (ARRIVES_LATE if kind is not Kind.RESULT else set()))
+    codes = sorted(FAULTS)
     async with desk.replica() as client:
         if kind is Kind.START:
             arm(desk, kind, codes)

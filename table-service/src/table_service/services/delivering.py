@@ -58,6 +58,8 @@ class Deliverer:
 
     async def deliver(self, leases: Sequence[Lease]) -> list[Settled]:
         """Carry all at once; what is slow keeps nothing else from being written."""
+        if not leases:
+            return []
         pending = {asyncio.create_task(self._carry(lease)) for lease in leases}
         done, pending = await asyncio.wait(pending, timeout=GROUP_S)
         settled = await self._settle(done)
@@ -67,7 +69,16 @@ class Deliverer:
         return settled
 
     async def _settle(self, done: set[asyncio.Task[Settlement | None]]) -> list[Settled]:
-        settlements = [settlement for task in done if (settlement := task.result()) is not None]
+        """Write what came of these; one that failed keeps no other from being written."""
+        settlements = []
+        for task in done:
+            try:
+                settlement = task.result()
+            except Exception:
+                log.exception("delivery_failed")
+                continue
+            if settlement is not None:
+                settlements.append(settlement)
         return await self._store.settle(settlements) if settlements else []
 
     async def _carry(self, lease: Lease) -> Settlement | None:
