@@ -15,7 +15,11 @@ WaitMs = Annotated[
         description="How long to wait for the legs; 0 answers 202 at once.",
     ),
 ]
-Reason = Annotated[str, Field(min_length=1, max_length=500)]
+# Words of people: one line or several, but nothing that a terminal or Postgres would choke on.
+Reason = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]{1,500}$")]
+# The names of tables, targets and environments as they may stand in an address or a filter.
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+Ulid = Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]
 
 
 class Body(BaseModel):

@@ -12,7 +12,7 @@ from fleetkit.service import JsonAnswer
 from gateway.api import shapes
 from gateway.api.access import TheActor, scheme
 from gateway.api.door import Guarded
-from gateway.api.models import Body, Reason, RoundAnswer
+from gateway.api.models import Body, Reason, RoundAnswer, Ulid, Word
 from gateway.api.rounds import RoundId
 from gateway.deps import TheRepairs
 from gateway.domain import answers
@@ -25,8 +25,8 @@ router = APIRouter(
     prefix="/v1", tags=["repairs"], route_class=Guarded, dependencies=[Security(scheme)]
 )
 
-Environment = Annotated[str, Path(max_length=32, examples=["PRD"])]
-GameCode = Annotated[str, Path(max_length=64, examples=["ARO-001"])]
+Environment = Annotated[Word, Path(examples=["PRD"])]
+GameCode = Annotated[Word, Path(examples=["ARO-001"])]
 State = Literal[
     "pending", "sending", "unknown", "accepted", "rejected", "expired", "superseded", "skipped"
 ]
@@ -64,8 +64,8 @@ class RecoverBody(BaseModel):
 
     since: AwareDatetime
     until: AwareDatetime | None = None
-    environment: Annotated[str, Field(max_length=32)] | None = None
-    table: Annotated[str, Field(max_length=64)] | None = None
+    environment: Word | None = None
+    table: Word | None = None
     dry_run: Annotated[bool, Field(strict=True)] = False
     confirm: Annotated[str, Field(max_length=64)] | None = None
 
@@ -181,11 +181,11 @@ async def find(
     repairs: TheRepairs,
     *,
     state: Annotated[list[State] | None, Query(description="Unsettled ones if absent.")] = None,
-    environment: Annotated[str | None, Query(max_length=32)] = None,
-    table: Annotated[str | None, Query(max_length=64)] = None,
+    environment: Word | None = None,
+    table: Word | None = None,
     since: AwareDatetime | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(max_length=26)] = None,
+    cursor: Ulid | None = None,
 ) -> Response:
     """List what is unsettled, or what is in the states asked for, oldest first."""
     found = await repairs.find(

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response, Security
+from pydantic import AwareDatetime
 
 from fleetkit import problems
 from fleetkit.service import JsonAnswer
@@ -17,6 +18,8 @@ from gateway.api.models import (
     RoundAnswer,
     RoundsAnswer,
     StartBody,
+    Ulid,
+    Word,
 )
 from gateway.deps import TheRounds
 from gateway.domain import answers
@@ -29,10 +32,8 @@ router = APIRouter(
     prefix="/v1", tags=["rounds"], route_class=Guarded, dependencies=[Security(scheme)]
 )
 
-TableName = Annotated[str, Path(max_length=64, examples=["ARO-001"])]
-RoundId = Annotated[
-    str, Path(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$", examples=["01JD0000000000000000000000"])
-]
+TableName = Annotated[Word, Path(examples=["ARO-001"])]
+RoundId = Annotated[Ulid, Path(examples=["01JD0000000000000000000000"])]
 
 _OUTCOMES: dict[int | str, dict[str, Any]] = {
     202: {"model": RoundAnswer, "description": "Nothing was accepted yet; legs are pending."},
@@ -161,13 +162,13 @@ async def find(
     request: Request,
     rounds: TheRounds,
     *,
-    table: Annotated[str | None, Query(max_length=64)] = None,
+    table: Word | None = None,
     state: Literal["open", "bet_stopped", "dealt", "finished", "cancelled"] | None = None,
     unresolved: Annotated[bool | None, Query(description="Not done on some leg.")] = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")] = None,
+    cursor: Ulid | None = None,
 ) -> Response:
     """List rounds, newest first; the cursor of one page asks for the next."""
     found = await rounds.find(

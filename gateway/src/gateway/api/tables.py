@@ -1,8 +1,7 @@
 """The routes of tables."""
 
-from typing import Annotated
 
-from fastapi import APIRouter, Path, Response, Security
+from fastapi import APIRouter, Response, Security
 
 from fleetkit import problems
 from fleetkit.service import JsonAnswer
@@ -10,6 +9,7 @@ from gateway.api import shapes
 from gateway.api.access import scheme
 from gateway.api.door import Guarded
 from gateway.api.models import TableAnswer, TablesAnswer
+from gateway.api.rounds import TableName
 from gateway.deps import TheTables
 
 router = APIRouter(
@@ -34,8 +34,6 @@ async def find(tables: TheTables) -> Response:
     response_model=TableAnswer,
     responses=problems.responses(401, 404, 503),
 )
-async def read(
-    table: Annotated[str, Path(max_length=64, examples=["ARO-001"])], tables: TheTables
-) -> Response:
+async def read(table: TableName, tables: TheTables) -> Response:
     """Read one table: where it is mirrored and whether a round can begin."""
     return JsonAnswer(shapes.table(await tables.get(table)))

@@ -19,9 +19,13 @@ from ledger.domain import results
 Milliseconds = Annotated[int, Field(ge=1, le=60_000)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_-]{0,31}$")]
+# Another code of the environment, or another address of it.
+Backup = Annotated[
+    str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63}|https?://[!-~]{1,500})$")
+]
 SecretRef = Annotated[str, StringConstraints(max_length=256)]
 
-_REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$")
+_REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f\x7f]+)$")
 
 
 class _Document(BaseModel):
@@ -80,7 +84,7 @@ class Target(_Document):
     deal_to_finish_ms: int = Field(default=0, ge=0, le=600_000)
     timecode_offset_ms: int = Field(default=0, ge=-60_000, le=60_000)
     on_failure: Literal["rejoin"] = "rejoin"
-    backups: tuple[str, ...] = ()
+    backups: tuple[Backup, ...] = Field(default=(), max_length=10)
 
     @model_validator(mode="before")
     @classmethod
@@ -102,7 +106,9 @@ class Environment(_Document):
     """One deployment of the Table API and the targets it mirrors."""
 
     environment: EnvironmentName
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s?#]+$", max_length=512)]
+    base_url: Annotated[
+        str, StringConstraints(pattern=r"^https?://[^\s?#\x00-\x1f\x7f]+$", max_length=512)
+    ]
     primary: bool = False
     verify_tls: bool = True
     header_profile: Literal["los"] = "los"

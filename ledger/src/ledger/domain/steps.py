@@ -58,12 +58,12 @@ class Reply:
 def first(lease: Lease, now: datetime) -> Do | Settlement:
     """Begin: decide without the table what can be decided without it."""
     if lease.overtaken and lease.kind is not Kind.CANCEL:
-        return _settled(lease, now, "superseded", "cancelled", "The round was cancelled.")
-    if lease.leg_state not in _FITS[lease.kind]:
+        return _overtaken(lease, now)
+    if not lease.kind.of_table and lease.leg_state not in _FITS[lease.kind]:
         sentence = f"The leg is {lease.leg_state}, so a {lease.kind} is pointless."
         return _settled(lease, now, "superseded", f"leg_{lease.leg_state}", sentence)
     if lease.look:
-        return Do.LOOK
+        return Do.LOOK if policy.POLICIES[lease.kind].reconcile else _unseen(lease, now)
     if now >= lease.deadline_at:
         sentence = f"The deadline of the {lease.kind} passed before it was sent."
         alert = lease.kind in (Kind.RESULT, Kind.FINISH, Kind.CANCEL)
@@ -116,6 +116,8 @@ def after_send(lease: Lease, reply: Reply, *, random: Random) -> Do | Settlement
     if verdict.outcome is Outcome.REJECTED:
         return _refused(lease, reply)
     if verdict.outcome is Outcome.UNKNOWN:
+        if not policy.POLICIES[lease.kind].reconcile:
+            return _unseen(lease, reply.at, verdict)
         return _look_again(lease, reply, random=random)
     due_at = policy.next_attempt(
         lease.kind,
@@ -184,7 +186,12 @@ def with_attempts(settlement: Settlement, attempts: Sequence[Attempt]) -> Settle
 
 
 def _look_again(lease: Lease, reply: Reply, *, random: Random) -> Settlement:
-    """Look at the table later; looking has no deadline, only a slower and slower pace."""
+    """Look at the table later; looking has no deadline, only a slower and slower pace.
+
+    A command of the table itself is worth no such patience: no round's end depends on it.
+    """
+    if lease.kind.of_table and reply.at >= lease.deadline_at + WATCHED_FOR:
+        return _unseen(lease, reply.at, reply.verdict)
     due_at = policy.next_attempt(
         "result",
         reply.verdict.cause,
@@ -243,15 +250,43 @@ def _settled(lease: Lease, now: datetime, state: str, code: str, detail: str) ->
     return Settlement(lease, state, now, outcome=state, code=code, detail=detail)
 
 
+def _overtaken(lease: Lease, now: datetime) -> Settlement:
+    if lease.kind.of_table:
+        sentence = f"A later command of the table made this {lease.kind} pointless."
+        return _settled(lease, now, "superseded", "overtaken", sentence)
+    return _settled(lease, now, "superseded", "cancelled", "The round was cancelled.")
+
+
+def _unseen(lease: Lease, now: datetime, verdict: Verdict | None = None) -> Settlement:
+    """End what may have arrived and can't be told from looking: that it is unknown is final."""
+    return Settlement(
+        lease,
+        "expired",
+        now,
+        outcome=Outcome.UNKNOWN,
+        cause=verdict.cause if verdict else None,
+        code="unknown_for_good",
+        detail=(verdict.detail if verdict else None)
+        or f"Whether the {lease.kind} took effect is not known.",
+    )
+
+
 def _ours(lease: Lease) -> Ours:
     return Ours(
         external_round_id=lease.external_round_id,
         last_known_round_id=lease.known_round_id,
         result=lease.body if lease.kind is Kind.RESULT else None,
+        pause_reason=_said(lease, "reason"),
+        visibility=_said(lease, "visibility"),
         sent=lease.look,
         required=lease.required,
         sent_at=lease.first_sent_at or lease.written_at,
     )
+
+
+def _said(lease: Lease, name: str) -> str | None:
+    value = lease.body.get(name)
+    return value if isinstance(value, str) else None
 
 
 def _opened(table: TableView | None, at: datetime) -> Opened | None:
