@@ -30,8 +30,10 @@ def fleet() -> Iterator[Fleet]:
         yield running
     finally:
         said = running.run("down")
-        if said.code == 0 and not __import__("os").environ.get("KEEP"):
-            shutil.rmtree(folder, ignore_errors=True)
+        surprises = [line for line in running.log_lines("") if "error.stack_trace" in line]
+        shutil.rmtree(folder, ignore_errors=True)
+    assert said.code == 0, said
+    assert not surprises, surprises
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,9 @@ class Loop(asyncio.AbstractEventLoop):
         try:
             task = Task(work, loop=self)
             while not task.done():
-                self._step()
+                self._settle()
+                if not task.done():
+                    self._jump()
             answer: Answer = task.result()
             return answer
         finally:
@@ -155,12 +157,16 @@ class Loop(asyncio.AbstractEventLoop):
             self._ready.clear()
             events._set_running_loop(before)
 
-    def _step(self) -> None:
+    def _settle(self) -> None:
+        """Run what is ready, and what that makes ready, at this moment."""
         ready = self._ready
         while ready:
             call = ready.popleft()
             if not call._cancelled:
                 call._callback(*call._args)
+
+    def _jump(self) -> None:
+        """Go on to the next timer."""
         timers = self._timers
         while timers:
             when, _, call = heappop(timers)
@@ -170,8 +176,7 @@ class Loop(asyncio.AbstractEventLoop):
                 self._now = when
             call._callback(*call._args)
             return
-        if not ready:
-            raise StuckError(f"nothing is left to happen at {self._now:.3f}")
+        raise StuckError(f"nothing is left to happen at {self._now:.3f}")
 
     def get_debug(self) -> bool:
         return False

@@ -1,12 +1,13 @@
 """The replicas' side of the simulated ledger: CLAIM, NEXT_DUE and SETTLE, as the SQL has them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import SETTLED, Lease, Settlement
 from ledger.store.deliveries import Settled
-from simulation.ledgerstore import DAY, RANK, Rows
+from simulation.ledgerstore import DAY, Rows
 from simulation.rows import Delivery, Leg
 
 _AFTER = {Kind.RESULT: "dealt", Kind.FINISH: "finished", Kind.CANCEL: "cancelled"}
@@ -91,6 +92,9 @@ def _take(rows: Rows, delivery: Delivery, lease: timedelta) -> Lease:
     cancel = deliveries.get(Kind.CANCEL)
     if delivery.state == "sending":
         delivery.trouble = True
+    if delivery.kind is Kind.START and delivery.state == "pending" and rows.safe.known:
+        leg = delivery.leg
+        leg.known_round_id = rows.known_round(leg.place.environment, leg.served_by)
     rows.take(delivery, lease)
     delivery.look = delivery.look or doubtful
     return rows.lease(delivery, overtaken=cancel is not None and delivery.rank < cancel.rank)
@@ -175,15 +179,29 @@ def _may_conclude(settled: Settled) -> bool:
     return barren or (settled.kind in (Kind.FINISH, Kind.CANCEL) and settled.state == "accepted")
 
 
+def switch(rows: Rows, lease: Lease, served_by: str) -> Lease | None:
+    """Hand a leg to a backup; None when the lease is lost."""
+    delivery = rows.deliveries[int(lease.id[1:])]
+    held = delivery.state == "sending" and delivery.token == lease.token
+    if not held or delivery.lease_until is None or delivery.lease_until <= rows.now():
+        return None
+    delivery.leg.known_round_id = rows.known_round(lease.environment, served_by)
+    delivery.leg.served_by = served_by
+    return replace(lease, served_by=served_by, known_round_id=delivery.leg.known_round_id)
+
+
 def waits_for(rows: Rows, target: tuple[str, str]) -> bool:
-    return any(not d.scheduled for d in rows.waiting.get(target, ()))
+    environment, code = target
+    return any(
+        d.leg.served_by == code and not d.scheduled for d in rows.unsettled[environment].values()
+    )
 
 
 def hasten(rows: Rows, target: tuple[str, str]) -> None:
-    for delivery in rows.waiting.get(target, ()):
+    environment, code = target
+    for delivery in rows.unsettled[environment].values():
+        if delivery.leg.served_by != code:
+            continue
         late = delivery.state in ("pending", "unknown") and not delivery.scheduled
         if late and delivery.outcome is not None:
             delivery.due_at = rows.now()
-
-
-__all__ = ["RANK", "claim", "hasten", "next_due", "settle", "waits_for"]

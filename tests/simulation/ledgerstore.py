@@ -25,20 +25,23 @@ class Rows:
         self.deliveries: list[Delivery] = []
         self.unsettled: dict[str, dict[int, Delivery]] = {}
         self.waiting: dict[Target, list[Delivery]] = {}
-        self.legs: dict[Target, list[Leg]] = {}
+        self.legs: dict[str, list[Leg]] = {}
         self.on_settled: Callable[[Delivery], None] = lambda _: None
         self.tokens = 0
 
     def add_leg(self, round_: Round, place: Place) -> Leg:
-        leg = Leg(round_, place)
-        known = self.legs.setdefault(leg.target, [])
-        for earlier in reversed(known):
-            if earlier.external_round_id is not None:
-                leg.known_round_id = earlier.external_round_id
-                break
-        known.append(leg)
+        leg = Leg(round_, place, place.game_code)
+        leg.known_round_id = self.known_round(place.environment, leg.served_by)
+        self.legs.setdefault(place.environment, []).append(leg)
         round_.legs.append(leg)
         return leg
+
+    def known_round(self, environment: str, served_by: str) -> str | None:
+        """Give the last round that any leg had at a table."""
+        for leg in reversed(self.legs.get(environment, ())):
+            if leg.served_by == served_by and leg.external_round_id is not None:
+                return leg.external_round_id
+        return None
 
     def add(
         self,
@@ -85,6 +88,7 @@ class Rows:
         delivery.token = f"t{self.tokens}"
         delivery.lease_until = self.now() + lease
         delivery.scheduled = False
+        delivery.live = delivery.created_at == self.now()
 
     def close(self, delivery: Delivery, state: str, code: str | None) -> None:
         """Settle a delivery for good."""
@@ -122,7 +126,7 @@ class Rows:
             table_id=leg.round.table_id,
             environment=place.environment,
             game_code=place.game_code,
-            served_by=place.game_code,
+            served_by=leg.served_by,
             config_version=1,
             kind=delivery.kind,
             body=delivery.body,
@@ -132,6 +136,7 @@ class Rows:
             known_round_id=leg.known_round_id,
             bet_stop=place.bet_stop,
             timecode_offset_ms=0,
+            backups=place.backups,
             look=self._looks(delivery),
             overtaken=overtaken,
             attempts=delivery.attempts,

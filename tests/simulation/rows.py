@@ -18,6 +18,7 @@ class Place:
     bet_stop: str
     finish_policy: str
     deal_to_finish: timedelta
+    backups: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +41,7 @@ class Leg:
 
     round: Round
     place: Place
+    served_by: str
     state: str = "pending"
     known_round_id: str | None = None
     external_round_id: str | None = None
@@ -73,6 +75,7 @@ class Delivery:
     look: bool = False
     scheduled: bool = False
     timer: bool = False
+    live: bool = False
     attempts: int = 0
     calls: int = 0
     fenced: int = 0

@@ -18,6 +18,8 @@ class Safeguards:
     one_handover: bool = True  # the network gives a lease to one replica once
     no_stragglers: bool = True  # a call without a round id takes effect before the next, or never
     wakes: bool = True  # a replica's courier is woken at the time of a bet-stop
+    unsent: bool = True  # a cancel does not seek a round whose start was never sent
+    known: bool = True  # the round before a start is the last one when it is sent
     walls: bool = True  # an environment's faults stay in it
 
 

@@ -6,7 +6,7 @@ from starlette.datastructures import State
 from fleetkit import service
 from fleetkit.health import Check
 from gateway import lifespan
-from gateway.api import config, repairs, rounds, tables
+from gateway.api import config, history, repairs, rounds, table_commands, tables
 from gateway.settings import Settings
 
 DESCRIPTION = """
@@ -33,7 +33,14 @@ def create(settings: Settings) -> FastAPI:
         title="Pitboss",
         description=DESCRIPTION,
         lifespan=lifespan.make(settings),
-        routers=[rounds.router, repairs.router, tables.router, config.router],
+        routers=[
+            rounds.router,
+            history.router,
+            repairs.router,
+            tables.router,
+            table_commands.router,
+            config.router,
+        ],
         checks=[Check("postgres", _postgres), Check("redis", _redis, degrading=False)],
         docs=True,
     )

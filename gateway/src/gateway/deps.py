@@ -5,9 +5,16 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from gateway.services.config import Config
+from gateway.services.history import Histories
 from gateway.services.repairs import Repairs
 from gateway.services.rounds import Rounds
+from gateway.services.table_commands import TableCommands
 from gateway.services.tables import Tables
+
+
+def _histories(request: Request) -> Histories:
+    histories: Histories = request.state.histories
+    return histories
 
 
 def _repairs(request: Request) -> Repairs:
@@ -20,6 +27,11 @@ def _rounds(request: Request) -> Rounds:
     return rounds
 
 
+def _table_commands(request: Request) -> TableCommands:
+    commands: TableCommands = request.state.table_commands
+    return commands
+
+
 def _tables(request: Request) -> Tables:
     tables: Tables = request.state.tables
     return tables
@@ -30,7 +42,9 @@ def _config(request: Request) -> Config:
     return config
 
 
+TheHistories = Annotated[Histories, Depends(_histories)]
 TheRepairs = Annotated[Repairs, Depends(_repairs)]
 TheRounds = Annotated[Rounds, Depends(_rounds)]
+TheTableCommands = Annotated[TableCommands, Depends(_table_commands)]
 TheTables = Annotated[Tables, Depends(_tables)]
 TheConfig = Annotated[Config, Depends(_config)]

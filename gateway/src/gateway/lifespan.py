@@ -11,11 +11,14 @@ from fleetkit.database import Database
 from gateway.adapters.catalog import Catalog
 from gateway.adapters.replicas import Replicas
 from gateway.adapters.settlements import Settlements
+from gateway.services import upkeep
 from gateway.services.config import Config
 from gateway.services.dispatch import Dispatch
+from gateway.services.history import Histories
 from gateway.services.idempotency import Idempotency
 from gateway.services.repairs import Repairs
 from gateway.services.rounds import Rounds
+from gateway.services.table_commands import TableCommands
 from gateway.services.tables import Tables
 from gateway.settings import Settings
 
@@ -27,8 +30,10 @@ class State(TypedDict):
 
     database: Database
     cache: Cache
+    histories: Histories
     repairs: Repairs
     rounds: Rounds
+    table_commands: TableCommands
     tables: Tables
     config: Config
     idempotency: Idempotency
@@ -48,6 +53,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
             cache = await stack.enter_async_context(
                 Cache.open(settings.redis_url.get_secret_value(), prefix="pitboss:gateway:")
             )
+            await stack.enter_async_context(upkeep.running(database))
             catalog = await stack.enter_async_context(Catalog.open(database))
             replicas = await stack.enter_async_context(
                 Replicas.open(url=settings.inner_url, key=settings.inner_key.get_secret_value())
@@ -60,8 +66,12 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
             yield {
                 "database": database,
                 "cache": cache,
+                "histories": Histories(database=database),
                 "repairs": Repairs(database=database, dispatch=dispatch),
                 "rounds": Rounds(database=database, catalog=catalog, dispatch=dispatch),
+                "table_commands": TableCommands(
+                    database=database, catalog=catalog, dispatch=dispatch
+                ),
                 "tables": Tables(database=database, catalog=catalog),
                 "config": Config(database=database, catalog=catalog),
                 "idempotency": Idempotency(database=database),

@@ -1,4 +1,4 @@
-"""Replicas in this process or on their own, the real simulator, and a ledger written as by the gateway."""
+"""Replicas, the real simulator, and a ledger written as the gateway writes it."""
 
 import asyncio
 import os
@@ -122,13 +122,14 @@ class Desk:
         self.version = 0
         self._stack = stack
 
-    async def configure(self, **options: Any) -> None:
-        """Put the next version of the environment; calls are quick unless told otherwise."""
-        quick = {"connect": 300, **dict.fromkeys(("start", "bet-stop", "deal", "finish"), 400)}
+    async def configure(self, *, quick: bool = False, **options: Any) -> None:
+        """Put the next version of the environment; `quick` gives up on a call soon."""
+        operations = ("start", "bet-stop", "deal", "finish", "cancel", "get")
+        timeouts = dict.fromkeys(operations, 500 if quick else 2000)
         document = {
             "environment": "CIT",
             "base_url": f"http://127.0.0.1:{self.sim.port}/{self.world.lower()}/v2/service",
-            "timeouts_ms": {**quick, "cancel": 400, "get": 400, **options.pop("timeouts", {})},
+            "timeouts_ms": {**timeouts, **options.pop("timeouts", {})},
             "tables": [],
             **options,
         }

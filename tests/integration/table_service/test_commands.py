@@ -93,11 +93,13 @@ async def test_every_header_and_body_is_as_the_table_api_wants_it(
         assert ("timecode" in lowered) is each.path.endswith("/deal")
         if each.method == "GET":
             assert each.body == b""
-    bodies = {each.path.rpartition("/")[2]: json.loads(each.body or b"{}") for each in recorder.seen}
+    bodies = {
+        each.path.rpartition("/")[2]: json.loads(each.body or b"{}") for each in recorder.seen
+    }
     assert bodies == {
         "sessions": {"gameCode": "ARO-001", "role": "sdp"},
         "deal": {"roundId": "ext-1", "roulette": "7"},
-        **dict.fromkeys(("start", "bet-stop", "finish", "cancel", "ARO-001"), {}),
+        **{name: {} for name in ("start", "bet-stop", "finish", "cancel", "ARO-001")},
     }
     (deal,) = recorder.of("deal")
     lowered = {name.lower(): value for name, value in deal.headers.items()}

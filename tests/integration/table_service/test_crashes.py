@@ -1,4 +1,4 @@
-"""Replicas that die or go, and a database that goes away: nothing is lost and nothing happens twice."""
+"""Replicas that die, replicas that go, a database away: nothing is lost or happens twice."""
 
 import asyncio
 import signal

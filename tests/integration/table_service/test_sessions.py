@@ -79,7 +79,8 @@ async def test_without_redis_each_replica_has_its_own_session(desk: Desk) -> Non
         round_id = await desk.opened(one)
         await desk.deliver(one, await desk.advance(Kind.BET_STOP, round_id))
         await desk.deliver(two, await desk.advance(Kind.RESULT, round_id))
-        assert (await desk.delivery(round_id, Kind.RESULT))["state"] == "accepted"
+        stored = await desk.delivery(round_id, Kind.RESULT)
+        assert stored["state"] == "accepted", (stored, await desk.states(round_id, Kind.BET_STOP))
     assert len(desk.effects("sessions")) == 2
 
 
@@ -87,7 +88,7 @@ async def test_without_redis_each_replica_has_its_own_session(desk: Desk) -> Non
 async def test_a_session_that_was_not_given_is_asked_for_again_in_time(
     desk: Desk, fault: str
 ) -> None:
-    await desk.configure()
+    await desk.configure(quick=True)
     desk.fault(fault, "sessions")
     written = await desk.start(deadline_s=2.5)
     round_id = written.leases[0].round_id

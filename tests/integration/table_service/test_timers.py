@@ -121,9 +121,7 @@ async def test_a_cancel_of_a_start_that_never_was_does_not_hold_the_target(desk:
     )
     cancel = await desk.advance(Kind.CANCEL, round_id)
     # as if the cancel were a minute old: what could still have arrived has arrived by then
-    lease = replace(
-        cancel.leases[0], written_at=cancel.leases[0].written_at - timedelta(minutes=1)
-    )
+    lease = replace(cancel.leases[0], written_at=cancel.leases[0].written_at - timedelta(minutes=1))
     async with desk.replica() as client:
         await desk.hand(client, [lease])
         stored = await desk.delivery(round_id, Kind.CANCEL)

@@ -1,7 +1,7 @@
 """The newest configuration of every environment, kept at hand."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -71,6 +71,22 @@ class Catalog:
             await self.refresh()
             found = mirrors(self._pairs(await self.environments()), table)
         return found
+
+    async def targets(self, table: str, environments: Sequence[str] | None) -> list[Mirror]:
+        """List the targets of a table that are meant; refuse what is not there."""
+        found = await self.mirrors(table)
+        if not found:
+            raise errors.NotFound(f"There is no table {table}.", code="unknown_table")
+        if environments is None:
+            return found
+        missing = sorted(set(environments) - {mirror.environment.environment for mirror in found})
+        if missing:
+            raise errors.Invalid(
+                f"{table} has no enabled target in {', '.join(missing)}.",
+                code="unknown_environment",
+                field="body.environments",
+            )
+        return [mirror for mirror in found if mirror.environment.environment in environments]
 
     @staticmethod
     def _pairs(versions: list[Version]) -> list[tuple[int, Environment]]:

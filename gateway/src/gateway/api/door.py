@@ -16,6 +16,7 @@ from gateway.api.access import authenticate
 from gateway.domain import answers
 from gateway.services.idempotency import Idempotency, Kept, Work, check
 from gateway.services.rounds import Rounds
+from gateway.services.table_commands import TableCommands
 from ledger.domain.commands import Kind
 from ledger.store.idempotency import Claim
 
@@ -47,6 +48,7 @@ async def _once(request: Request, handle: Handle, key: str) -> Response:
     """Run the request unless the key has an answer already."""
     idempotency: Idempotency = request.state.idempotency
     rounds: Rounds = request.state.rounds
+    table_commands: TableCommands = request.state.table_commands
     body = await request.body()
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
     claim = Claim(
@@ -62,6 +64,11 @@ async def _once(request: Request, handle: Handle, key: str) -> Response:
         return Kept(response.status_code, bytes(response.body))
 
     async def recall(round_id: str, kind: Kind) -> Kept:
+        if kind.of_table:
+            command = await table_commands.get(round_id)
+            shape = shapes.table_command(command)
+            answer = JsonAnswer(shape, status_code=answers.of(command.outcome))
+            return Kept(answer.status_code, bytes(answer.body))
         round_ = await rounds.get(round_id)
         shape = shapes.round_(round_, request.state.database.now())
         answer = JsonAnswer(shape, status_code=answers.status(round_, kind))

@@ -6,6 +6,7 @@ from fleetkit.clock import rfc3339
 from gateway.services.tables import Table
 from ledger.domain.repairs import Listed
 from ledger.domain.rounds import Last, Leg, Round
+from ledger.domain.table_commands import TableCommand
 from ledger.store.config import Version
 
 
@@ -81,6 +82,26 @@ def version(found: Version) -> dict[str, object]:
         "reason": found.reason,
         "created_at": rfc3339(found.created_at),
         "config": found.document.model_dump(mode="json", by_alias=True),
+    }
+
+
+def table_command(found: TableCommand, *, suppressed: bool = False) -> dict[str, object]:
+    return {
+        "table": found.table,
+        "command": found.id,
+        "kind": found.kind,
+        "outcome": found.outcome,
+        "suppressed": suppressed,
+        "legs": [
+            {
+                "environment": leg.environment,
+                "game_code": leg.game_code,
+                "served_by": leg.game_code,
+                "required": leg.required,
+                "last": _last(leg.last),
+            }
+            for leg in found.legs
+        ],
     }
 
 

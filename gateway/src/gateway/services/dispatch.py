@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol, TypeVar
 
 from asyncpg import UniqueViolationError
 
@@ -23,6 +25,18 @@ LONGEST_HANDOVER_S = 10.0
 Write = Callable[[Connection], Awaitable[Written]]
 
 
+class Awaited(Protocol):
+    """What is answered for a command: known to be whole, or still to come."""
+
+    @property
+    def settled(self) -> bool: ...
+
+    def may_settle_by(self, horizon: datetime) -> bool: ...
+
+
+Answer = TypeVar("Answer", bound=Awaited)
+
+
 class Dispatch:
     """Carries commands from the ledger to the replicas, and their outcomes back to the caller."""
 
@@ -34,21 +48,34 @@ class Dispatch:
 
     async def run(self, command: Command, write: Write, *, wait: timedelta) -> Round:
         """Write the intent, send it, and answer the round when `wait` is over or all is settled."""
+        read = partial(self.read, command.round_id)
+        return await self.carry(command.id, command.table_id, write, read, wait=wait)
+
+    async def carry(
+        self,
+        command: str,
+        table: str,
+        write: Write,
+        read: Callable[[], Awaitable[Answer]],
+        *,
+        wait: timedelta,
+    ) -> Answer:
+        """Carry any command of a table, and answer what `read` gives in the end."""
         loop = asyncio.get_running_loop()
         until = loop.time() + wait.total_seconds()
-        with self._settlements.expect([command.id]) as settlement:
-            written = await self._write(command, write)
+        with self._settlements.expect([command]) as settlement:
+            written = await self._write(table, write)
             environments = {lease.environment for lease in written.leases}
             tasks = [self._spawn(environment, written) for environment in environments]
             if tasks and (left := until - loop.time()) > 0:
                 await asyncio.wait(tasks, timeout=left)
-            return await self._await(command.round_id, settlement, until)
+            return await self._await(read, settlement, until)
 
     async def follow(self, round_id: str, commands: Sequence[str], *, wait: timedelta) -> Round:
         """Answer the round when couriers have settled what was left to them, or `wait` is over."""
         until = asyncio.get_running_loop().time() + wait.total_seconds()
         with self._settlements.expect(commands) as settlement:
-            return await self._await(round_id, settlement, until)
+            return await self._await(partial(self.read, round_id), settlement, until)
 
     async def read(self, round_id: str) -> Round:
         async with self._database.connection() as conn:
@@ -62,7 +89,7 @@ class Dispatch:
         if self._handing_over:
             await asyncio.wait(self._handing_over, timeout=LONGEST_HANDOVER_S)
 
-    async def _write(self, command: Command, write: Write) -> Written:
+    async def _write(self, table: str, write: Write) -> Written:
         """Write; a collision with another command in flight on a target is tried again."""
         for _ in range(COLLISIONS):
             try:
@@ -73,7 +100,7 @@ class Dispatch:
                     return written
             except UniqueViolationError as error:
                 if error.constraint_name == "rounds_one_open":
-                    await self._refuse_second_round(command.table_id, error)
+                    await self._refuse_second_round(table, error)
                 elif error.constraint_name != "deliveries_one_in_flight":
                     raise
         raise errors.Unavailable(
@@ -116,19 +143,21 @@ class Dispatch:
         except errors.Unavailable:
             log.warning("leases_not_released", environment=environment)
 
-    async def _await(self, round_id: str, settlement: asyncio.Event, until: float) -> Round:
+    async def _await(
+        self, read: Callable[[], Awaitable[Answer]], settlement: asyncio.Event, until: float
+    ) -> Answer:
         """Answer when all is settled, when nothing more can come in time, or when time is up."""
         loop = asyncio.get_running_loop()
         while True:
             settlement.clear()
-            round_ = await self.read(round_id)
+            found = await read()
             left = until - loop.time()
-            if round_.settled or left <= 0:
-                return round_
-            if not round_.may_settle_by(self._database.now() + timedelta(seconds=left)):
-                return round_
+            if found.settled or left <= 0:
+                return found
+            if not found.may_settle_by(self._database.now() + timedelta(seconds=left)):
+                return found
             try:
                 async with asyncio.timeout(left):
                     await settlement.wait()
             except TimeoutError:
-                return await self.read(round_id)
+                return await read()

@@ -11,7 +11,7 @@ from gateway.services.dispatch import Dispatch
 from ledger.domain import results
 from ledger.domain import rounds as rules
 from ledger.domain.commands import Kind
-from ledger.domain.config import Environment, Mirror
+from ledger.domain.config import Environment
 from ledger.domain.rounds import Round
 from ledger.store import rounds
 from ledger.store.rounds import Command, Filter, NewLeg, Written
@@ -55,7 +55,7 @@ class Rounds:
         self, table: str, asked: Asked, *, environments: Sequence[str] | None, deadline: timedelta
     ) -> Answered:
         """Open a round on every enabled target of the table, or those of some environments."""
-        found = await self._targets(table, environments)
+        found = await self._catalog.targets(table, environments)
         types = sorted({mirror.target.type for mirror in found})
         if len(types) > 1:
             raise errors.Conflict(
@@ -93,21 +93,6 @@ class Rounds:
     async def find(self, wanted: Filter) -> list[Round]:
         async with self._database.connection() as conn:
             return await rounds.find(conn, wanted)
-
-    async def _targets(self, table: str, environments: Sequence[str] | None) -> list[Mirror]:
-        found = await self._catalog.mirrors(table)
-        if not found:
-            raise errors.NotFound(f"There is no table {table}.", code="unknown_table")
-        if environments is None:
-            return found
-        missing = sorted(set(environments) - {mirror.environment.environment for mirror in found})
-        if missing:
-            raise errors.Invalid(
-                f"{table} has no enabled target in {', '.join(missing)}.",
-                code="unknown_environment",
-                field="body.environments",
-            )
-        return [mirror for mirror in found if mirror.environment.environment in environments]
 
     async def _advance(
         self, round_: Round, kind: Kind, body: dict[str, object], asked: Asked

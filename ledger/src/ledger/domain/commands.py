@@ -30,6 +30,14 @@ class Kind(StrEnum):
         return self in TABLE_KINDS
 
     @property
+    def undoes(self) -> tuple["Kind", ...]:
+        """Which commands of the table are pointless on a target once this one is asked for."""
+        switch = (Kind.PAUSE, Kind.RESUME)
+        if self in switch:
+            return switch
+        return (self,) if self is Kind.VISIBILITY else ()
+
+    @property
     def operation(self) -> str:
         """The Table API's word for it."""
         return "deal" if self is Kind.RESULT else self.value

@@ -8,7 +8,7 @@ No wait reaches past the deadline: what would is not tried again and expires.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
@@ -81,9 +81,9 @@ POLICIES: Mapping[str, Policy] = {
         overtakes=frozenset({"start", "bet-stop", "result"}),
         guard=True,
     ),
-    "pause": replace(_TABLE_COMMAND, overtakes=frozenset({"pause", "resume"})),
-    "resume": replace(_TABLE_COMMAND, overtakes=frozenset({"pause", "resume"})),
-    "visibility": replace(_TABLE_COMMAND, overtakes=frozenset({"visibility"})),
+    "pause": _TABLE_COMMAND,
+    "resume": _TABLE_COMMAND,
+    "visibility": _TABLE_COMMAND,
     # afterSeconds, where given, is its deadline instead; unknown is final, for nothing can be seen
     "broadcast": Policy(
         deadline=timedelta(seconds=20),

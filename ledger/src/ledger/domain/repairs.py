@@ -37,6 +37,8 @@ def left_out(found: Listed) -> str | None:
         return "under way"
     if found.kind == Kind.START:
         return "a late start is harmful"
+    if Kind(found.kind).of_table:
+        return "a command of the table is asked for anew"
     if found.kind == Kind.BET_STOP and found.state in SETTLED:
         return "its time has passed"
     if found.round_state == "cancelled" and found.kind != Kind.CANCEL:

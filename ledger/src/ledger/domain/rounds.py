@@ -32,9 +32,16 @@ class Last:
         """The word callers read: a settled state, or what is known so far."""
         if self.state == "sending":
             return "pending"
-        if self.state == "expired" and self.outcome == "not_sent":
-            return "not_sent"
+        if self.state == "expired" and self.outcome in ("not_sent", "unknown"):
+            return self.outcome
         return self.state
+
+    def may_settle_by(self, horizon: datetime) -> bool:
+        """Say whether it is under way, or due before the horizon."""
+        if self.state == "sending":
+            return True
+        due = self.next_attempt_at
+        return self.state in UNSETTLED and (due is None or due <= horizon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +110,7 @@ class Round:
 
     def may_settle_by(self, horizon: datetime) -> bool:
         """Say whether anything unsettled is under way, or due before the horizon."""
-        return any(
-            last.state == "sending"
-            or (
-                last.state in UNSETTLED
-                and (last.next_attempt_at is None or last.next_attempt_at <= horizon)
-            )
-            for last in self.addressed
-        )
+        return any(last.may_settle_by(horizon) for last in self.addressed)
 
     @property
     def skew_ms(self) -> float | None:

@@ -9,6 +9,7 @@ from random import Random
 from ledger.domain import policy, reconcile
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Attempt, Lease, Opened, Settlement
+from ledger.domain.endings import overtaken, settled, unseen
 from ledger.domain.outcomes import Cause, Outcome, Verdict
 from ledger.domain.reconcile import Action, Decision, Ours
 from ledger.domain.tableview import TableView
@@ -58,16 +59,16 @@ class Reply:
 def first(lease: Lease, now: datetime) -> Do | Settlement:
     """Begin: decide without the table what can be decided without it."""
     if lease.overtaken and lease.kind is not Kind.CANCEL:
-        return _overtaken(lease, now)
+        return overtaken(lease, now)
     if not lease.kind.of_table and lease.leg_state not in _FITS[lease.kind]:
         sentence = f"The leg is {lease.leg_state}, so a {lease.kind} is pointless."
-        return _settled(lease, now, "superseded", f"leg_{lease.leg_state}", sentence)
+        return settled(lease, now, "superseded", f"leg_{lease.leg_state}", sentence)
     if lease.look:
-        return Do.LOOK if policy.POLICIES[lease.kind].reconcile else _unseen(lease, now)
+        return Do.LOOK if policy.POLICIES[lease.kind].reconcile else unseen(lease, now)
     if now >= lease.deadline_at:
         sentence = f"The deadline of the {lease.kind} passed before it was sent."
         alert = lease.kind in (Kind.RESULT, Kind.FINISH, Kind.CANCEL)
-        return replace(_settled(lease, now, "expired", "deadline", sentence), alert=alert)
+        return replace(settled(lease, now, "expired", "deadline", sentence), alert=alert)
     return Do.SEND
 
 
@@ -92,6 +93,9 @@ def after_look(
     # A cancel that finds nothing waits for a start on its way, not for its own deadline tomorrow.
     since = lease.written_at if decision.action is Action.SUPERSEDE else deadline
     watched = decision.watch and reply.at < since + WATCHED_FOR
+    if decision.action is Action.WAIT and reply.at >= lease.written_at + WATCHED_FOR:
+        # The table goes on showing no round: people are told, and no next start is held up.
+        return _decided(lease, reply, replace(decision, action=Action.REJECT, alert=True))
     if decision.action is Action.WAIT or watched:
         return replace(
             _look_again(lease, reply, random=random), code=decision.code, detail=decision.detail
@@ -117,7 +121,7 @@ def after_send(lease: Lease, reply: Reply, *, random: Random) -> Do | Settlement
         return _refused(lease, reply)
     if verdict.outcome is Outcome.UNKNOWN:
         if not policy.POLICIES[lease.kind].reconcile:
-            return _unseen(lease, reply.at, verdict)
+            return unseen(lease, reply.at, verdict)
         return _look_again(lease, reply, random=random)
     due_at = policy.next_attempt(
         lease.kind,
@@ -152,6 +156,8 @@ def held(lease: Lease, hold: Hold, *, now: datetime, sent: bool) -> Settlement:
     A start has no time to wait: it is settled as not sent, at once, unless it may have arrived.
     """
     look = lease.look or sent
+    if look and lease.kind.of_table and now >= lease.deadline_at + WATCHED_FOR:
+        return unseen(lease, now)
     if hold.cause is Cause.BREAKER and lease.kind is Kind.START and not look:
         return Settlement(
             lease,
@@ -164,7 +170,7 @@ def held(lease: Lease, hold: Hold, *, now: datetime, sent: bool) -> Settlement:
         )
     if hold.until >= lease.deadline_at and not look:
         sentence = f"The deadline of the {lease.kind} passed before it could be sent."
-        return _settled(lease, now, "expired", "deadline", sentence)
+        return settled(lease, now, "expired", "deadline", sentence)
     return Settlement(
         lease,
         "unknown" if look else "pending",
@@ -191,7 +197,7 @@ def _look_again(lease: Lease, reply: Reply, *, random: Random) -> Settlement:
     A command of the table itself is worth no such patience: no round's end depends on it.
     """
     if lease.kind.of_table and reply.at >= lease.deadline_at + WATCHED_FOR:
-        return _unseen(lease, reply.at, reply.verdict)
+        return unseen(lease, reply.at, reply.verdict)
     due_at = policy.next_attempt(
         "result",
         reply.verdict.cause,
@@ -243,31 +249,6 @@ def _decided(lease: Lease, reply: Reply, decision: Decision) -> Settlement:
         opened=opened,
         alert=decision.alert,
         cancel_late=decision.action is Action.CANCEL_LATE,
-    )
-
-
-def _settled(lease: Lease, now: datetime, state: str, code: str, detail: str) -> Settlement:
-    return Settlement(lease, state, now, outcome=state, code=code, detail=detail)
-
-
-def _overtaken(lease: Lease, now: datetime) -> Settlement:
-    if lease.kind.of_table:
-        sentence = f"A later command of the table made this {lease.kind} pointless."
-        return _settled(lease, now, "superseded", "overtaken", sentence)
-    return _settled(lease, now, "superseded", "cancelled", "The round was cancelled.")
-
-
-def _unseen(lease: Lease, now: datetime, verdict: Verdict | None = None) -> Settlement:
-    """End what may have arrived and can't be told from looking: that it is unknown is final."""
-    return Settlement(
-        lease,
-        "expired",
-        now,
-        outcome=Outcome.UNKNOWN,
-        cause=verdict.cause if verdict else None,
-        code="unknown_for_good",
-        detail=(verdict.detail if verdict else None)
-        or f"Whether the {lease.kind} took effect is not known.",
     )
 
 

@@ -1,7 +1,8 @@
 """The statements of the courier: taking due deliveries, writing what became of them, giving them back."""
 
 from ledger.domain.commands import Kind
-from ledger.store.statements import LEASE
+from ledger.store.leases import OWN
+from ledger.store.statements import DROPPED, LEASE
 
 # A delivery waits for those before it on its target: earlier ranks of its round, and for a start whatever
 # an earlier round of the target still owes. A cancel waits only for what is in flight.
@@ -15,7 +16,12 @@ EXISTS (SELECT FROM deliveries e
 """
 
 _OVERTAKEN = f"""
-EXISTS (SELECT FROM deliveries e WHERE e.leg_id = c.leg_id AND e.rank = {Kind.CANCEL.rank} AND c.rank < e.rank)
+(EXISTS (SELECT FROM deliveries e WHERE e.leg_id = c.leg_id AND e.rank = {Kind.CANCEL.rank} AND c.rank < e.rank)
+ OR (c.leg_id IS NULL AND EXISTS (
+     SELECT FROM deliveries e
+     WHERE e.environment = c.environment AND e.game_code = c.game_code AND e.leg_id IS NULL AND e.seq > c.seq
+       AND ((c.kind IN ('pause', 'resume') AND e.kind IN ('pause', 'resume'))
+         OR (c.kind = 'visibility' AND e.kind = 'visibility')))))
 """
 
 # A bet-stop is due at its time, or at once when a result waits behind it.
@@ -49,14 +55,15 @@ WITH ready AS (
     FROM chosen WHERE d.id = chosen.id
     RETURNING d.*, chosen.overtaken
 )
-SELECT {LEASE}, d.overtaken FROM taken d JOIN legs l ON l.id = d.leg_id
+SELECT {LEASE}, {OWN}, d.overtaken FROM taken d LEFT JOIN legs l ON l.id = d.leg_id
 """
 
-# When the next delivery of the environment is due; those that wait for another are woken by its settlement.
+# When the next delivery of the environment is due; those that wait for another are woken by its
+# settlement, and expire at their deadline.
 NEXT_DUE = f"""
-SELECT min({_DUE_AT}) FROM deliveries c
-WHERE c.environment = $1 AND c.settled_at IS NULL
-  AND (c.state = 'sending' OR NOT {_WAITS})
+SELECT min(CASE WHEN c.state = 'sending' OR NOT {_WAITS} THEN {_DUE_AT}
+                WHEN c.state = 'pending' AND NOT c.look THEN c.deadline_at END)
+FROM deliveries c WHERE c.environment = $1 AND c.settled_at IS NULL
 """
 
 # One statement for any number of outcomes. Its condition is the fence: a settlement whose token is gone writes
@@ -132,6 +139,9 @@ WITH came AS (
     FROM done
     WHERE done.kind = 'start' AND done.settled_at IS NOT NULL AND done.state <> 'accepted'
       AND p.leg_id = done.leg_id AND p.state IN ('pending', 'unknown') AND p.kind <> 'cancel'
+    RETURNING p.*
+), dropped AS (
+    INSERT INTO events (round_id, table_id, environment, type, data) {DROPPED.format("pointless")}
 ), late AS (
     INSERT INTO deliveries (id, command_id, round_id, leg_id, table_id, environment, game_code, kind, rank,
                             body, state, look, due_at, deadline_at)
@@ -146,14 +156,23 @@ WITH came AS (
     SELECT round_id, table_id, environment, 'alert.raised',
            jsonb_build_object('delivery', id, 'kind', kind, 'game_code', game_code, 'code', code, 'detail', detail)
     FROM done WHERE alert
+), switched AS (
+    INSERT INTO events (round_id, table_id, environment, type, data)
+    SELECT round_id, table_id, environment, CASE kind WHEN 'pause' THEN 'table.paused' ELSE 'table.resumed' END,
+           jsonb_build_object('delivery', id, 'command', command_id, 'game_code', game_code) || body
+    FROM done WHERE kind IN ('pause', 'resume') AND state = 'accepted'
 ), event AS (
     INSERT INTO events (round_id, table_id, environment, type, data)
     SELECT round_id, table_id, environment,
            CASE WHEN settled_at IS NULL THEN 'delivery.deferred' ELSE 'delivery.settled' END,
            jsonb_strip_nulls(jsonb_build_object(
-               'delivery', id, 'kind', kind, 'environment', environment, 'game_code', game_code,
-               'state', state, 'outcome', outcome, 'cause', cause, 'code', code, 'detail', detail,
-               'attempts', attempts, 'latency_ms', latency_ms, 'external_round_id', external_round_id,
+               'delivery', id, 'kind', kind, 'command', command_id, 'environment', environment,
+               'game_code', game_code, 'state', state, 'outcome', outcome, 'cause', cause, 'code', code,
+               'detail', detail, 'attempts', attempts, 'latency_ms', latency_ms,
+               'external_round_id', external_round_id, 'bet_period', bet_period, 'bet_stop_at', bet_stop_at,
+               'auto_bet_stop', auto_bet_stop, 'served_by', served_by,
+               'opened_at', CASE WHEN kind = 'start' AND state = 'accepted' THEN came_at END,
+               'cancel_late', nullif(cancel_late, false),
                'next_attempt_at', CASE WHEN settled_at IS NULL THEN due_at END))
     FROM done
 ), attempt AS (
@@ -167,7 +186,8 @@ WITH came AS (
 )
 SELECT id, command_id, round_id, kind, state,
        EXISTS (SELECT FROM deliveries e
-               WHERE e.leg_id = done.leg_id AND e.id <> done.id AND e.settled_at IS NULL) AS followed
+               WHERE e.environment = done.environment AND e.game_code = done.game_code
+                 AND e.id <> done.id AND e.settled_at IS NULL) AS followed
 FROM done
 """
 
@@ -197,8 +217,17 @@ SELECT known_round_id FROM leg
 
 # The gateway's way back when nothing left it: the lease ends at once and the courier takes over.
 RELEASE = """
+WITH released AS (
 UPDATE deliveries
 SET state = 'pending', token = NULL, lease_until = NULL, due_at = clock_timestamp(), outcome = 'not_sent',
     cause = 'refused', detail = $3
 WHERE id = ANY($1) AND token = ANY($2::uuid[]) AND state = 'sending'
+RETURNING *
+)
+INSERT INTO events (round_id, table_id, environment, type, data)
+SELECT round_id, table_id, environment, 'delivery.deferred',
+       jsonb_build_object('delivery', id, 'kind', kind, 'command', command_id, 'environment', environment,
+                          'game_code', game_code, 'state', state, 'outcome', outcome, 'cause', cause,
+                          'detail', detail, 'attempts', attempts, 'next_attempt_at', due_at)
+FROM released
 """

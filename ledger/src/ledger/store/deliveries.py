@@ -9,6 +9,7 @@ from fleetkit.database import Connection
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Lease, Settlement
 from ledger.store.courier import CLAIM, NEXT_DUE, RELEASE, SETTLE, SWITCH
+from ledger.store.leases import read
 
 # The gateways wait on this channel for what couriers settle; the couriers wait on the other for new work.
 SETTLED_CHANNEL = "settled"
@@ -29,10 +30,8 @@ class Settled:
 
 async def claim(conn: Connection, environment: str, *, limit: int, lease: timedelta) -> list[Lease]:
     """Take due deliveries, at most one a target; a lease that ran out is taken as unknown (look first)."""
-    rows = [dict(row) for row in await conn.fetch(CLAIM, environment, limit, lease)]
-    for row in rows:
-        row.pop("state")
-    return [Lease.from_record(row) for row in rows]
+    rows = await conn.fetch(CLAIM, environment, limit, lease)
+    return [read(dict(row)) for row in rows]
 
 
 async def next_due(conn: Connection, environment: str) -> datetime | None:
@@ -80,7 +79,7 @@ async def settle(
         Settled(
             id=row["id"],
             command_id=row["command_id"],
-            round_id=row["round_id"],
+            round_id=row["round_id"] or "",
             kind=Kind(row["kind"]),
             state=row["state"],
             followed=row["followed"],
@@ -109,8 +108,8 @@ async def release(conn: Connection, leases: Iterable[Lease], *, detail: str) -> 
 async def waits_for(conn: Connection, environment: str, served_by: str) -> bool:
     return bool(
         await conn.fetchval(
-            """SELECT EXISTS (SELECT FROM deliveries d JOIN legs l ON l.id = d.leg_id
-                              WHERE d.environment = $1 AND l.served_by = $2
+            """SELECT EXISTS (SELECT FROM deliveries d LEFT JOIN legs l ON l.id = d.leg_id
+                              WHERE d.environment = $1 AND coalesce(l.served_by, d.game_code) = $2
                                 AND d.settled_at IS NULL AND NOT d.scheduled)""",
             environment,
             served_by,
@@ -121,9 +120,10 @@ async def waits_for(conn: Connection, environment: str, served_by: str) -> bool:
 async def hasten(conn: Connection, environment: str, served_by: str) -> None:
     """Make what was put off at a target due now: it answers again."""
     await conn.execute(
-        """UPDATE deliveries d SET due_at = now() FROM legs l
-           WHERE l.id = d.leg_id AND d.environment = $1 AND l.served_by = $2
-             AND d.state IN ('pending', 'unknown') AND NOT d.scheduled AND d.outcome IS NOT NULL""",
+        """UPDATE deliveries d SET due_at = now()
+           WHERE d.environment = $1
+             AND coalesce((SELECT l.served_by FROM legs l WHERE l.id = d.leg_id), d.game_code) = $2
+             AND d.settled_at IS NULL AND d.state IN ('pending', 'unknown') AND NOT d.scheduled AND d.outcome IS NOT NULL""",
         environment,
         served_by,
     )

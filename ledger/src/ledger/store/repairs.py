@@ -8,6 +8,7 @@ from typing import cast
 from fleetkit.database import Connection
 from ledger.domain.commands import Kind
 from ledger.domain.repairs import Listed
+from ledger.store.statements import DROPPED
 
 # Where a delivery may still be mended. What is in flight is nobody's to touch.
 _MENDABLE = "('pending', 'unknown', 'rejected', 'expired', 'superseded')"
@@ -78,7 +79,7 @@ async def reopen(conn: Connection, ids: Sequence[str], repair: Repair) -> list[s
                 SELECT round_id, table_id, environment, 'leg.retried',
                        jsonb_build_object('delivery', id, 'kind', kind, 'environment', environment,
                                           'game_code', game_code, 'command', $2::text, 'actor', $3::text,
-                                          'reason', $4::text)
+                                          'reason', $4::text, 'state', state)
                 FROM again
             )
             SELECT command_id FROM again""",
@@ -133,6 +134,10 @@ async def cancel_leg(conn: Connection, leg_id: int, repair: Repair) -> bool:
                            code = 'cancelled', detail = 'The leg was cancelled before this was sent.'
                     FROM leg WHERE d.leg_id = leg.id AND d.state IN ('pending', 'unknown')
                                AND d.kind <> 'cancel'
+                    RETURNING d.*
+                ), dropped AS (
+                    INSERT INTO events (round_id, table_id, environment, type, data)
+                    {DROPPED.format("overtaken")}
                 ), written AS (
                     INSERT INTO deliveries (id, command_id, round_id, leg_id, table_id, environment,
                                             game_code, kind, rank, body, state, look, due_at, deadline_at)

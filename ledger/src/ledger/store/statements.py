@@ -13,6 +13,16 @@ d.first_sent_at, d.created_at AS written_at, d.state
 # An id in the ULID form: the time of the id it follows, and random digits (hexadecimal is a part of its alphabet).
 _NEXT_ID = "left({}, 10) || upper(right(replace(gen_random_uuid()::text, '-', ''), 16))"
 
+# What a delivery that was never sent leaves in the history: the decision, and why.
+DROPPED = """
+SELECT round_id, table_id, environment, 'delivery.settled',
+       jsonb_strip_nulls(jsonb_build_object(
+           'delivery', id, 'kind', kind, 'command', command_id, 'environment', environment,
+           'game_code', game_code, 'state', state, 'code', code, 'detail', detail, 'attempts', attempts,
+           'scheduled', nullif(scheduled, false)))
+FROM {}
+"""
+
 START = f"""
 WITH target AS (
     SELECT *, EXISTS (
@@ -55,7 +65,9 @@ WITH target AS (
     INSERT INTO events (round_id, table_id, type, data)
     SELECT $1, $3, 'round.started',
            jsonb_build_object('command', $2::text, 'actor', $6::text, 'type', $4::text, 'legs',
-                              (SELECT jsonb_agg(environment || '/' || game_code) FROM target))
+                              (SELECT jsonb_agg(jsonb_build_object('environment', environment, 'game_code', game_code,
+                                                                   'required', required) ORDER BY position)
+                               FROM target))
 )
 SELECT {LEASE}, false AS overtaken FROM written d JOIN new_legs l ON l.id = d.leg_id
 """
@@ -123,7 +135,10 @@ written AS (
 ), event AS (
     INSERT INTO events (round_id, table_id, type, data)
     SELECT id, table_id, '{event}',
-           jsonb_build_object('command', $2::text, 'actor', $4::text) || $3::jsonb FROM round
+           jsonb_build_object('command', $2::text, 'actor', $4::text, 'legs',
+                              (SELECT coalesce(jsonb_agg(jsonb_build_object('environment', environment,
+                                                                            'game_code', game_code)), '[]')
+                               FROM written)) || $3::jsonb FROM round
 )
 SELECT {LEASE}, false AS overtaken
 FROM round LEFT JOIN (SELECT * FROM written {also}) d ON true LEFT JOIN legs l ON l.id = d.leg_id
@@ -150,11 +165,14 @@ hastened AS (
 ),"""
 
 # A cancel makes pointless what has not been sent.
-_OVERTAKEN = """
+_OVERTAKEN = f"""
 overtaken AS (
     UPDATE deliveries d SET state = 'superseded', settled_at = clock_timestamp(), code = 'cancelled',
                             detail = 'The round was cancelled before this was sent.'
     FROM round WHERE d.round_id = round.id AND d.state IN ('pending', 'unknown') AND d.kind <> 'cancel'
+    RETURNING d.*
+), dropped AS (
+    INSERT INTO events (round_id, table_id, environment, type, data) {DROPPED.format("overtaken")}
 ),"""
 
 ADVANCE = {
@@ -195,6 +213,7 @@ ADVANCE = {
 
 # A round of which nothing opened is over; so is one whose legs have all finished by themselves.
 CONCLUDE = """
+WITH over AS (
 UPDATE rounds r
 SET state = CASE r.state WHEN 'open' THEN 'cancelled' ELSE 'finished' END, ended_at = clock_timestamp(),
     reason = CASE r.state WHEN 'open' THEN 'No leg opened.' ELSE r.reason END
@@ -203,4 +222,10 @@ WHERE r.id = ANY($1)
             SELECT FROM legs l WHERE l.round_id = r.id AND l.state NOT IN ('failed', 'cancelled')))
     OR (r.state = 'dealt' AND NOT EXISTS (
             SELECT FROM legs l WHERE l.round_id = r.id AND l.state NOT IN ('failed', 'finished'))))
+RETURNING *
+)
+INSERT INTO events (round_id, table_id, type, data)
+SELECT id, table_id, 'round.' || state,
+       jsonb_strip_nulls(jsonb_build_object('reason', CASE state WHEN 'cancelled' THEN reason END))
+FROM over
 """

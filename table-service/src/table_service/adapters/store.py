@@ -8,6 +8,7 @@ from ledger.domain.commands import Kind
 from ledger.domain.deliveries import SETTLED, Lease, Settlement
 from ledger.store import deliveries, rounds
 from ledger.store.deliveries import Settled
+from ledger.store.expiry import expire
 from table_service.adapters import meters
 
 
@@ -21,7 +22,12 @@ class Store:
         self.on_follower: Callable[[datetime | None], None] = lambda _: None
 
     async def claim(self, *, limit: int, lease: timedelta) -> list[Lease]:
+        """Take what is due; what can't be begun in time any more is settled on the way."""
         async with self._database.connection() as conn:
+            expired = await expire(conn, self._environment)
+            if expired:
+                await rounds.conclude(conn, sorted({one.round_id for one in expired}))
+                await deliveries.announce_settled(conn, {one.command_id for one in expired})
             return await deliveries.claim(conn, self._environment, limit=limit, lease=lease)
 
     async def next_due(self) -> datetime | None:

@@ -17,6 +17,7 @@ from table_service.adapters import meters, secrets
 from table_service.adapters.catalog import Catalog
 from table_service.adapters.exchange import Call, Exchange
 from table_service.adapters.sessions import Sessions
+from table_service.domain import bodies
 from table_service.domain.headers import Credentials, build
 
 
@@ -107,8 +108,7 @@ class Tables:
         body = None
         if operation != "get":
             url = f"{url}/{operation}"
-            named = {"roundId": visit.lease.external_round_id, **visit.lease.body}
-            body = orjson.dumps(named if operation == "deal" else {})
+            body = orjson.dumps(bodies.build(operation, visit.lease))
         _, verdict = await self._send(visit, operation, url, body, session)
         return verdict
 

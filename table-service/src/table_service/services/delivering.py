@@ -110,7 +110,8 @@ class Deliverer:
         while isinstance(step, Do):
             if until - self._now() < SHORTEST_CALL:
                 return self._give_back(lease, sent=bool(attempts))
-            again = bool(lease.attempts or attempts)
+            # A look is no repeat: what counts against the budget is a command sent once more.
+            again = step is Do.SEND and (lease.attempts > 0 or _sent(lease, attempts))
             hold = self._guards.hold(lease, again=again, now=self._now())
             if hold is not None:
                 return steps.held(lease, hold, now=self._now(), sent=bool(attempts))
@@ -135,3 +136,7 @@ class Deliverer:
         now = self._now()
         look = lease.look or sent
         return Settlement(lease, "unknown" if look else "pending", now, due_at=now, look=look)
+
+
+def _sent(lease: Lease, attempts: Sequence[Attempt]) -> bool:
+    return any(attempt.operation == lease.kind.operation for attempt in attempts)

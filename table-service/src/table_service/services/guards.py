@@ -57,8 +57,8 @@ class Guards:
             self._fleet = {known: state for known, state in self._fleet.items() if known != code}
         if after.phase != before.phase or after.rested_at != before.rested_at:
             self._on_change(lease, after)
-        if (after is CLOSED) != (before.opened_at is None):
-            name = "breaker_closed" if after is CLOSED else "breaker_opened"
+        if (after.opened_at is None) != (before.opened_at is None):
+            name = "breaker_closed" if after.opened_at is None else "breaker_opened"
             log.warning(name, environment=lease.environment, target=code)
 
     def state(self, code: str) -> Breaker:

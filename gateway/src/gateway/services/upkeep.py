@@ -1,0 +1,65 @@
+"""What the ledger needs done now and then: sealing, room for tomorrow's attempts, old keys gone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fleetkit import errors, logs
+from fleetkit.database import Connection, Database
+from ledger.store import attempts, events, idempotency
+
+log = logs.get(__name__)
+
+# An event is left so long before it is sealed, for those written at the same time to be in.
+SEALED_AFTER = timedelta(seconds=2)
+SEALED_AT_ONCE = 50
+AGAIN_AFTER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Work done at the start and then every so often; every gateway may do it at once."""
+
+    name: str
+    every: timedelta
+    work: Callable[[Connection], Awaitable[object]]
+
+
+async def _seal(conn: Connection) -> None:
+    while await events.seal_due(conn, older_than=SEALED_AFTER, limit=SEALED_AT_ONCE):
+        pass
+
+
+CHORES = (
+    Chore("seal_events", timedelta(seconds=3), _seal),
+    Chore("ensure_partitions", timedelta(days=1), attempts.ensure_partitions),
+    Chore("purge_idempotency", timedelta(hours=1), idempotency.purge),
+)
+
+
+@asynccontextmanager
+async def running(database: Database) -> AsyncIterator[None]:
+    """Keep the chores going beside what is served."""
+    tasks = [asyncio.create_task(_repeat(database, chore), name=chore.name) for chore in CHORES]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _repeat(database: Database, chore: Chore) -> None:
+    while True:
+        pause_s = chore.every.total_seconds()
+        try:
+            async with database.connection() as conn:
+                await chore.work(conn)
+        except errors.Unavailable:
+            pause_s = min(pause_s, AGAIN_AFTER_S)
+        except Exception:
+            log.exception("chore_failed", chore=chore.name)
+            pause_s = min(pause_s, AGAIN_AFTER_S)
+        await asyncio.sleep(pause_s)
