@@ -6,7 +6,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 PYTHON=$ROOT/.venv/bin/python
 STAMP=$ROOT/.venv/.pitboss-stamp
-VERBS="up down restart status logs scale demo test check psql doctor lock help"
+VERBS="up down restart status logs scale demo test check verify psql doctor lock help"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 say() { printf '%s\n' "$*" >&2; }
@@ -27,6 +27,7 @@ Usage: ./manage.sh VERB [options]      (each verb has --help)
   logs      show the logs, or follow them
   scale     change how many replicas a service has, without losing a request
   psql      open psql on the fleet's database, as its owner
+  verify    check the ledger's invariants, and name what breaks them
   test      run the tests, or one tier of them
   check     format, lint, types, arrows, shell, nginx, then the tests
   doctor    say what is missing on this machine, and what installs it
@@ -63,6 +64,9 @@ Runs all tests, or a folder under tests/: test unit, test integration/native -k 
 Runs ruff format, ruff, mypy, import-linter, shellcheck, nginx -t on the rendered configuration, then the tests." ;;
     psql) say "Usage: ./manage.sh psql [psql options]
 Opens psql on the running fleet's database as its owner: psql -c 'SELECT 1'." ;;
+    verify) say "Usage: ./manage.sh verify [--round ID] [--since TIME] [--simulator URL] [--json]
+Checks the histories' hash chains and the ledger's invariants on the running fleet's database, one line each,
+with the rows that break it. --simulator compares with what took effect there. Ends with 1 when one is broken." ;;
     doctor) say "Usage: ./manage.sh doctor
 Lists each need with ok, or the exact command that installs it." ;;
     lock) say "Usage: ./manage.sh lock [uv options, such as --upgrade]

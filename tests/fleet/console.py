@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +14,7 @@ from fleetkit.testing import eventually
 
 ULID: Final = r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$"
 UNSETTLED: Final = ("pending", "unknown")
-RESULTS: Final[dict[str, dict[str, object]]] = {
+RESULTS: Final[dict[str, dict[str, Any]]] = {
     "speed_roulette": {"roulette": "17"},
     "vip_roulette": {"roulette": "0"},
     "sicbo": {"sicBo": [6, 1, 3]},
@@ -125,7 +125,7 @@ class Answer:
 
     @property
     def replayed(self) -> bool:
-        return self.headers.get("idempotent-replay") == "true"
+        return "true" in self.headers.get_list("idempotent-replay")
 
 
 class Console:
@@ -149,24 +149,24 @@ class Console:
         response = await self.client.request(method, path, json=body, headers=sent)
         return Answer(response.status_code, response.headers, response.content)
 
-    async def start(self, table: str, *, key: str | None = None, **body: object) -> Answer:
+    async def start(self, table: str, *, key: str | None = None, **body: Any) -> Answer:
         return await self.ask("POST", f"/v1/tables/{table}/rounds", body, key=key)
 
     async def command(
-        self, name: str, round_id: str, *, key: str | None = None, **body: object
+        self, name: str, round_id: str, *, key: str | None = None, **body: Any
     ) -> Answer:
         return await self.ask("POST", f"/v1/rounds/{round_id}/{name}", body, key=key)
 
-    async def bet_stop(self, round_id: str, **body: object) -> Answer:
+    async def bet_stop(self, round_id: str, **body: Any) -> Answer:
         return await self.command("bet-stop", round_id, **body)
 
-    async def result(self, round_id: str, *, key: str | None = None, **body: object) -> Answer:
+    async def result(self, round_id: str, *, key: str | None = None, **body: Any) -> Answer:
         return await self.command("result", round_id, key=key, **body)
 
-    async def finish(self, round_id: str, **body: object) -> Answer:
+    async def finish(self, round_id: str, **body: Any) -> Answer:
         return await self.command("finish", round_id, **body)
 
-    async def cancel(self, round_id: str, **body: object) -> Answer:
+    async def cancel(self, round_id: str, **body: Any) -> Answer:
         return await self.command("cancel", round_id, **body)
 
     async def read(self, round_id: str) -> Round:
@@ -174,7 +174,7 @@ class Console:
         assert answer.status == 200, answer
         return answer.round
 
-    async def opened(self, table: str, **body: object) -> Round:
+    async def opened(self, table: str, **body: Any) -> Round:
         """Start a round that must open everywhere."""
         answer = await self.start(table, **body)
         assert answer.status == 201, answer.content

@@ -1,4 +1,4 @@
-"""The fleet under test: started by manage.sh with a state folder of its own, looked at, hurt by pid."""
+"""The fleet under test: started by manage.sh in a state folder of its own, hurt by pid."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The simulator as tests see it: faults put up on demand, and its own ledger of what took effect."""
+"""The simulator as tests see it: faults on demand, and its own ledger of what took effect."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -55,7 +55,7 @@ class TableApi:
         return cast("int", next(one["struck"] for one in found if one["fault"] == fault))
 
     def effects(self, table: str, environment: str = "", operation: str = "") -> list[Effect]:
-        """Give what took effect at a table, in order and without sessions, unless they are asked for."""
+        """Give what took effect at a table, in order; sessions only where asked for."""
         query = f"table={table}" + (f"&environment={environment}" if environment else "")
         found = cast("list[Content]", self.control("GET", f"effects?{query}")["effects"])
         effects = [Effect(**cast("dict[str, str]", one)) for one in found]  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ ONCE = dict.fromkeys(ENVIRONMENTS, 1)
 NEVER = dict.fromkeys(ENVIRONMENTS, 0)
 OTHERS = {**ONCE, "QAT": 0}
 RED = RESULTS["speed_roulette"]
-LOST = {
+LOST: dict[str, dict[str, Any]] = {
     "reset": {"kind": "reset_after"},
     "html": {"kind": "html", "effect": "after"},
     "5xx": {"kind": "status", "status": 503, "effect": "after"},

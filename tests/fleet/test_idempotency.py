@@ -1,5 +1,4 @@
 import asyncio
-import signal
 
 import pytest
 
@@ -31,9 +30,7 @@ async def test_the_same_key_and_body_again_is_the_same_answer(
         assert tables.counts(table, operation) == ONCE
 
 
-async def test_ten_at_once_start_one_round(
-    console: Console, tables: TableApi, table: str
-) -> None:
+async def test_ten_at_once_start_one_round(console: Console, tables: TableApi, table: str) -> None:
     tables.fail("latency", table=table, operation="start", ms=100)
     key = new_key()
     answers = await asyncio.gather(*(console.start(table, key=key) for _ in range(10)))
@@ -48,9 +45,7 @@ async def test_ten_at_once_start_one_round(
     assert len(await console.rounds(table=table)) == 1
 
 
-async def test_ten_results_at_once_deal_one(
-    console: Console, tables: TableApi, table: str
-) -> None:
+async def test_ten_results_at_once_deal_one(console: Console, tables: TableApi, table: str) -> None:
     round_ = await console.opened(table)
     answers = await asyncio.gather(
         *(console.result(round_.round, roulette=pocket) for pocket in range(10))
@@ -115,12 +110,11 @@ async def test_the_same_key_again_after_its_gateway_was_killed(
     fleet: Fleet, console: Console, tables: TableApi, table: str
 ) -> None:
     """Killed while it waits for the legs: whoever asks again gets the round that was started."""
-    key = new_key()
-    tables.fail("latency", table=table, operation="start", ms=1500)
-    sent = tables.requests()
+    key, gateway = new_key(), await fleet.one("gateway")
+    fault = tables.fail("latency", table=table, operation="start", ms=1500)
     asking = asyncio.create_task(console.start(table, key=key))
-    await eventually(lambda: tables.requests() >= sent + len(ENVIRONMENTS), within_s=10)
-    (await fleet.one("gateway")).kill(signal.SIGKILL)
+    await eventually(lambda: tables.struck(fault) == len(ENVIRONMENTS), within_s=10)
+    gateway.kill()
     lost = await asking
     assert (lost.status, lost.problem.code) == (502, "gateway_unreachable")
 

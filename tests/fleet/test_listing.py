@@ -62,9 +62,7 @@ async def test_rounds_come_in_pages(console: Console, table: str) -> None:
     assert seen == played[::-1]
 
 
-async def test_unresolved_rounds_are_listed(
-    console: Console, tables: TableApi, table: str
-) -> None:
+async def test_unresolved_rounds_are_listed(console: Console, tables: TableApi, table: str) -> None:
     round_ = await console.opened(table)
     assert await console.rounds(table=table, unresolved="true") == []
     fault = tables.fail("status", environment="STG", table=table, operation="deal", status=503)

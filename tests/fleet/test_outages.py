@@ -44,10 +44,10 @@ async def finish(console: Console, tables: TableApi, round_id: str) -> None:
 @pytest.mark.parametrize("side", ["before", "after"])
 @pytest.mark.parametrize("name", ["start", "result"])
 async def test_a_replica_killed_with_calls_in_flight(
-    fleet: Fleet, console: Console, tables: TableApi, floor: Floor, name: str, side: str
+    fleet: Fleet, console: Console, tables: TableApi, floor: Floor, *, name: str, side: str
 ) -> None:
     """Whether the calls had taken effect or not, each takes effect once in the end."""
-    names = [floor.take() for _ in range(3)]
+    names, pool = [floor.take() for _ in range(3)], await fleet.pool("table-service-stg")
     operation = "deal" if name == "result" else "start"
     rounds = {} if name == "start" else {one: (await console.opened(one)).round for one in names}
     for one in rounds.values():
@@ -65,7 +65,7 @@ async def test_a_replica_killed_with_calls_in_flight(
         for one in names
     ]
     await eventually(lambda: all(tables.struck(one) == 1 for one in faults), within_s=10)
-    for process in await fleet.pool("table-service-stg"):
+    for process in pool:
         process.kill()
     tables.heal()
     for answer in await asyncio.gather(*asking):
@@ -134,9 +134,7 @@ async def test_all_that_a_restart_could_forget_is_remembered(
     for service in ("gateway", "table-service-prd"):
         for process in await fleet.pool(service):
             process.kill()
-    await eventually(
-        lambda: tables.counts(table, "bet-stop") == ONCE, within_s=30
-    )
+    await eventually(lambda: tables.counts(table, "bet-stop") == ONCE, within_s=30)
     await fleet.whole()
     assert (await console.in_state(round_.round, "bet_stopped")).states["PRD"] == "bet_stopped"
     await finish(console, tables, round_.round)
@@ -147,20 +145,22 @@ async def test_a_gateway_killed_with_a_command_under_way(
 ) -> None:
     round_ = (await console.opened(table)).round
     assert (await console.bet_stop(round_)).status == 200
-    fault = tables.fail("latency", table=table, operation="deal", ms=1000)
+    gateway = await fleet.one("gateway")
+    fault = tables.fail("latency", table=table, operation="deal", ms=1500)
     key = new_key()
     asking = asyncio.create_task(console.result(round_, key=key, **RED))
     await eventually(lambda: tables.struck(fault) == len(ENVIRONMENTS))
-    (await fleet.one("gateway")).kill()
+    gateway.kill()
     assert (await asking).status == 502
 
-    async def again() -> Answer | None:
-        answer = await console.result(round_, key=key, **RED)
-        return answer if answer.status in (200, 202, 207) else None
+    answers: list[Answer] = []
 
-    answer = await eventually(again, within_s=30)
-    assert answer is not None
-    assert answer.round.result == RED
+    async def again() -> bool:
+        answers.append(await console.result(round_, key=key, **RED))
+        return answers[-1].status in (200, 202, 207)
+
+    await eventually(again, within_s=30)
+    assert answers[-1].round.result == RED
     await fleet.whole()
     await finish(console, tables, round_)
 
@@ -186,14 +186,15 @@ async def test_postgres_killed(
     finally:
         postgres.kill(signal.SIGKILL)
 
-    async def goes_on() -> Answer | None:
-        answer = await console.start(idle)
-        assert answer.status in (503, 201, 202, 207), answer
-        return answer if answer.status != 503 else None
+    answers: list[Answer] = []
 
-    answer = await eventually(goes_on, within_s=30)
-    assert answer is not None
-    await finish(console, tables, answer.round.round)
+    async def goes_on() -> bool:
+        answers.append(await console.start(idle))
+        assert answers[-1].status in (503, 201, 202, 207), answers
+        return answers[-1].status != 503
+
+    await eventually(goes_on, within_s=30)
+    await finish(console, tables, answers[-1].round.round)
     await finish(console, tables, running)
     await fleet.whole()
     after = {p.instance: p.pid for p in (await fleet.status()).values()}

@@ -59,7 +59,9 @@ class Chaos:
             return
         weather = self._world.weather[where]
         weather.out_until = self._world.loop.time() + self._random.random() ** 2 * 120.0
-        weather.out_how = self._random.choice(("refused", "lost_before", "error_before", "lost_after"))
+        weather.out_how = self._random.choice(
+            ("refused", "lost_before", "error_before", "lost_after")
+        )
         self._world.count("outage")
         self._world.note(where, "OUTAGE", weather.out_how, weather.out_until)
 

@@ -153,9 +153,7 @@ def _follow(rows: Rows, delivery: Delivery, settlement: Settlement) -> None:
             command = delivery.command_id
             rows.add(leg, Kind.FINISH, command, due_at=finish_at, deadline=DAY, scheduled=True)
     if settlement.cancel_late:
-        rows.add(
-            leg, Kind.CANCEL, delivery.command_id, due_at=rows.now(), deadline=DAY, look=True
-        )
+        rows.add(leg, Kind.CANCEL, delivery.command_id, due_at=rows.now(), deadline=DAY, look=True)
 
 
 def _move(leg: Leg, delivery: Delivery, settlement: Settlement) -> None:

@@ -74,7 +74,9 @@ class Dealer:
 
     async def _see_through(self, round_: Round) -> None:
         random = self._random
-        longest = max(self._world.tables[p.environment, p.game_code].bet_period for p in self._places)
+        longest = max(
+            self._world.tables[p.environment, p.game_code].bet_period for p in self._places
+        )
         if random.random() < 0.07:
             await asyncio.sleep(random.random() * longest * 0.5)
             await self._press(round_, Kind.CANCEL)

@@ -86,6 +86,10 @@ class Gateway:
         by_environment: dict[str, list[Lease]] = {}
         for lease in written.leases:
             by_environment.setdefault(lease.environment, []).append(lease)
+        if not world.safe.walls:
+            for environment, leases in by_environment.items():
+                await self._hand_over(environment, leases)
+            return
         tasks = [
             world.loop.create_task(self._hand_over(environment, leases))
             for environment, leases in by_environment.items()

@@ -133,12 +133,15 @@ class _Seen:
         self.due_at = now
         if kind is Kind.FINISH and leg.dealt_at is not None:
             self.due_at = max(now, leg.dealt_at + leg.place.deal_to_finish)
-        self.busy = self.in_flight or {
-            Kind.BET_STOP: self.waits,
-            Kind.RESULT: self.waits or self.betting,
-            Kind.FINISH: self.waits or leg.state != "dealt" or self.due_at > now,
-            Kind.CANCEL: False,
-        }[kind]
+        self.busy = (
+            self.in_flight
+            or {
+                Kind.BET_STOP: self.waits,
+                Kind.RESULT: self.waits or self.betting,
+                Kind.FINISH: self.waits or leg.state != "dealt" or self.due_at > now,
+                Kind.CANCEL: False,
+            }[kind]
+        )
 
 
 def _write(
@@ -152,7 +155,9 @@ def _write(
 ) -> list[Delivery]:
     written = []
     if kind is Kind.RESULT and seen.betting:
-        stop = _put(rows, leg, Kind.BET_STOP, command, rows.now(), None if seen.in_flight else lease)
+        stop = _put(
+            rows, leg, Kind.BET_STOP, command, rows.now(), None if seen.in_flight else lease
+        )
         written += [stop] if stop else []
     look = seen.doubtful and kind is not Kind.RESULT
     held = None if seen.busy else lease

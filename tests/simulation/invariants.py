@@ -50,7 +50,9 @@ class Observer:
         world, kind = self._world, effect.kind
         world.count(f"effect_{kind}")
         if world.trace is not None:
-            world.note("table", effect.delivery, kind, f"EFFECT on {effect.round.id}", effect.before)
+            world.note(
+                "table", effect.delivery, kind, f"EFFECT on {effect.round.id}", effect.before
+            )
         what = f"{kind} of {effect.ours} at {'/'.join(effect.target)}"
         self.effects.setdefault(effect.ours, []).append(effect)
         if kind != "start" and effect.round.opened_by != effect.ours:
@@ -87,6 +89,8 @@ class Observer:
     def called(self, replica: str, lease: Lease, operation: str, at: datetime) -> None:
         """Count calls against the budget (7), and see when a bet-stop went out (9)."""
         delivery = self._world.rows.deliveries[int(lease.id[1:])]
+        if operation == "start" and at - delivery.deadline_at > LATE_STOP:
+            self.breaks(3, f"start {delivery.id} was sent {at - delivery.deadline_at} too late")
         if delivery.first_call_at is None:
             delivery.first_call_at = at
         key = (replica, lease.environment, lease.served_by)
@@ -103,6 +107,9 @@ class Observer:
             # a session that is refused costs a second call, and a slot of the budget is a second
             if retries > 2 * max(FLOOR, SHARE * (len(calls) - retries)) + 2:
                 self.breaks(7, f"{replica} made {retries} retries at {lease.served_by} in a minute")
+
+    def crowded(self, lease: Lease, other: str) -> None:
+        self.breaks(5, f"{lease.kind} {lease.id} was sent while {other} was in flight")
 
     def settled(self, delivery: Delivery) -> None:
         """Check a settlement when it is written: 8, 9 and 10."""
@@ -167,6 +174,11 @@ class Observer:
             delivery = leg.deliveries.get(kind)
             if delivery is not None and delivery.state == "accepted" and kind.value not in done:
                 self.breaks(8, f"the {kind} of {what} is accepted, but never took effect")
+        for kind, delivery in leg.deliveries.items():
+            if delivery.state == "rejected" and kind.value in done:
+                self.breaks(
+                    8, f"the {kind} of {what} is rejected ({delivery.code}), but took effect"
+                )
 
     def _check_result(self, leg: Leg, done: dict[str, Effect], what: str, *, alerted: bool) -> None:
         result, cancel = leg.deliveries.get(Kind.RESULT), leg.deliveries.get(Kind.CANCEL)

@@ -42,20 +42,39 @@ _AGAIN = ("session", "session_twice", "unavailable", "unauthorised")
 class Network:
     """One replica's way to its environment's tables."""
 
-    def __init__(self, world: "World", process: Process, environment: str, random: Random) -> None:
+    def __init__(
+        self,
+        world: "World",
+        process: Process,
+        environment: str,
+        random: Random,
+        *,
+        probing: bool = False,
+    ) -> None:
+        self._probing = probing
         self._world = world
         self._process = process
         self._environment = environment
         self._random = random
 
     async def call(self, lease: Lease, operation: str, *, until: datetime) -> Reply:
+        table = self._world.tables[lease.environment, lease.served_by]
+        if self._probing:
+            return await self._call(lease, operation, until)
+        if table.in_flight is not None:
+            self._world.observer.crowded(lease, table.in_flight)
+        table.in_flight = lease.id
+        try:
+            return await self._call(lease, operation, until)
+        finally:
+            table.in_flight = None
+
+    async def _call(self, lease: Lease, operation: str, until: datetime) -> Reply:
         attempts: list[Attempt] = []
         verdict = await self._attempt(lease, operation, until, attempts)
         if verdict.refresh_session:
             self._world.count("session_refused")
-            verdict = outcomes.refused_again(
-                await self._attempt(lease, operation, until, attempts)
-            )
+            verdict = outcomes.refused_again(await self._attempt(lease, operation, until, attempts))
         return Reply(verdict, tuple(attempts), self._world.loop.now())
 
     async def _attempt(
@@ -65,7 +84,8 @@ class Network:
         began = world.loop.now()
         allowed = timedelta(seconds=_ALLOWED_S.get(operation, 2.0))
         seconds = min(allowed, until - began).total_seconds()
-        world.observer.called(self._process.name, lease, operation, began)
+        if not self._probing:
+            world.observer.called(self._process.name, lease, operation, began)
         if seconds <= 0:
             seen: Seen = Failure(sent=False, cause=Cause.TIMEOUT, detail="No time was left.")
         else:
@@ -95,6 +115,8 @@ class Network:
         self, asked: "asyncio.Future[Seen]", lease: Lease, operation: str, seconds: float
     ) -> None:
         world, random, loop = self._world, self._random, self._world.loop
+        table = world.tables[lease.environment, lease.served_by]
+        table.starts += operation == "start"
         there = 0.001 + random.random() * 0.02
         back = there + 0.001 + random.random() * 0.02
         weather = world.weather[self._environment]
@@ -103,7 +125,6 @@ class Network:
             fault = weather.out_how
         elif random.random() < weather.call_fault:
             fault = random.choices(KINDS, WEIGHTS)[0]
-        table = world.tables[lease.environment, lease.served_by]
         free_at = weather.hung.get(table.target, 0.0)
         if fault is None and free_at <= loop.time() and back < seconds:
             loop.call_later(there, self._effect, asked, lease, operation, back - there, None)
@@ -157,13 +178,22 @@ class Network:
                 world.count("late_effect")
             else:
                 late = 0.0
-            loop.call_later(seconds + late, self._effect, asked, lease, operation, 9.0, lost)
+            table = world.tables[lease.environment, lease.served_by]
+            loop.call_later(seconds + late, self._straggle, lease, operation, table.starts)
         elif fault == "hang":
             late = seconds + random.random() * 3.0
             table = world.tables[lease.environment, lease.served_by]
             weather = world.weather[self._environment]
             weather.hung[table.target] = loop.time() + late
             loop.call_later(late, self._effect, asked, lease, operation, 9.0, lost)
+
+    def _straggle(self, lease: Lease, operation: str, starts: int) -> None:
+        """Let a call take place after its time, unless a newer start has made the table drop it."""
+        table = self._world.tables[lease.environment, lease.served_by]
+        if operation == "start" and table.starts != starts and self._world.safe.no_stragglers:
+            return
+        self._world.note("table", lease.id, operation, "STRAGGLES")
+        table.answer(operation, lease)
 
     def _effect(
         self,

@@ -140,7 +140,11 @@ class Replica:
             store=store, tables=network, guards=self._guards, now=now, random=random
         )
         self._prober = Prober(
-            guards=self._guards, board=board, waiting=store, tables=network, now=now
+            guards=self._guards,
+            board=board,
+            waiting=store,
+            tables=Network(world, self.process, environment, random, probing=True),
+            now=now,
         )
         self.courier = Courier(work=store, deliverer=self.deliverer, now=now)
         store.on_follower = self.courier.wake

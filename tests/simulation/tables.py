@@ -60,6 +60,8 @@ class Table:
     now: Callable[[], datetime]
     on_effect: Callable[[Effect], None]
     paused: str | None = None
+    starts: int = 0
+    in_flight: str | None = None
     round: TableRound | None = None
     rounds: list[TableRound] = field(default_factory=list)
 

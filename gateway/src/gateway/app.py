@@ -6,7 +6,7 @@ from starlette.datastructures import State
 from fleetkit import service
 from fleetkit.health import Check
 from gateway import lifespan
-from gateway.api import config, history, repairs, rounds, table_commands, tables
+from gateway.api import config, drift, history, repairs, rounds, table_commands, tables
 from gateway.settings import Settings
 
 DESCRIPTION = """
@@ -39,6 +39,7 @@ def create(settings: Settings) -> FastAPI:
             repairs.router,
             tables.router,
             table_commands.router,
+            drift.router,
             config.router,
         ],
         checks=[Check("postgres", _postgres), Check("redis", _redis, degrading=False)],

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from gateway.services.config import Config
+from gateway.services.drift import Drift
 from gateway.services.history import Histories
 from gateway.services.repairs import Repairs
 from gateway.services.rounds import Rounds
@@ -27,6 +28,11 @@ def _rounds(request: Request) -> Rounds:
     return rounds
 
 
+def _drift(request: Request) -> Drift:
+    drift: Drift = request.state.drift
+    return drift
+
+
 def _table_commands(request: Request) -> TableCommands:
     commands: TableCommands = request.state.table_commands
     return commands
@@ -45,6 +51,7 @@ def _config(request: Request) -> Config:
 TheHistories = Annotated[Histories, Depends(_histories)]
 TheRepairs = Annotated[Repairs, Depends(_repairs)]
 TheRounds = Annotated[Rounds, Depends(_rounds)]
+TheDrift = Annotated[Drift, Depends(_drift)]
 TheTableCommands = Annotated[TableCommands, Depends(_table_commands)]
 TheTables = Annotated[Tables, Depends(_tables)]
 TheConfig = Annotated[Config, Depends(_config)]

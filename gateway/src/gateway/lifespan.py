@@ -8,12 +8,15 @@ from fastapi import FastAPI
 
 from fleetkit.cache import Cache
 from fleetkit.database import Database
+from gateway.adapters.breakers import Breakers
 from gateway.adapters.catalog import Catalog
+from gateway.adapters.looks import Looks
 from gateway.adapters.replicas import Replicas
 from gateway.adapters.settlements import Settlements
 from gateway.services import upkeep
 from gateway.services.config import Config
 from gateway.services.dispatch import Dispatch
+from gateway.services.drift import Drift
 from gateway.services.history import Histories
 from gateway.services.idempotency import Idempotency
 from gateway.services.repairs import Repairs
@@ -34,6 +37,7 @@ class State(TypedDict):
     repairs: Repairs
     rounds: Rounds
     table_commands: TableCommands
+    drift: Drift
     tables: Tables
     config: Config
     idempotency: Idempotency
@@ -58,6 +62,9 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
             replicas = await stack.enter_async_context(
                 Replicas.open(url=settings.inner_url, key=settings.inner_key.get_secret_value())
             )
+            looks = await stack.enter_async_context(
+                Looks.open(url=settings.inner_url, key=settings.inner_key.get_secret_value())
+            )
             settlements = await stack.enter_async_context(
                 Settlements.listen(url, name=settings.instance)
             )
@@ -69,10 +76,13 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 "histories": Histories(database=database),
                 "repairs": Repairs(database=database, dispatch=dispatch),
                 "rounds": Rounds(database=database, catalog=catalog, dispatch=dispatch),
+                "drift": Drift(database=database, catalog=catalog, looks=looks),
                 "table_commands": TableCommands(
                     database=database, catalog=catalog, dispatch=dispatch
                 ),
-                "tables": Tables(database=database, catalog=catalog),
+                "tables": Tables(
+                    database=database, catalog=catalog, breakers=Breakers(cache, database.now)
+                ),
                 "config": Config(database=database, catalog=catalog),
                 "idempotency": Idempotency(database=database),
                 "admin_key": settings.admin_key.get_secret_value(),

@@ -98,6 +98,12 @@ def psql(arguments: Sequence[str]) -> int:
     os.execve(command, [command, *arguments], environment)  # noqa: S606  # no shell wanted
 
 
+def verify(arguments: Sequence[str]) -> int:
+    environment = lifecycle.write_database_url()
+    command = [sys.executable, "-m", "ledger.verify", *arguments]
+    os.execve(command[0], command, environment)  # noqa: S606  # no shell wanted
+
+
 def show_needs(arguments: Sequence[str]) -> int:
     _Parser("doctor", add_help=False).parse_args(arguments)
     fine = True
@@ -127,6 +133,7 @@ _VERBS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
     "scale": scale,
     "logs": logs,
     "psql": psql,
+    "verify": verify,
     "doctor": show_needs,
     "check-nginx": check_nginx,
     "supervise": supervise,

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from native import control, nginx, orphans, postgres, settings
 from native.control import Say
@@ -163,6 +164,16 @@ def write_psql() -> tuple[str, dict[str, str]]:
         "PGPASSWORD": settings.load().passwords[postgres.OWNER],
     }
     return str(postgres.find_psql()), environment
+
+
+def write_database_url() -> dict[str, str]:
+    """Give the environment of a program that reads the fleet's database, as its owner."""
+    where = places()
+    _socket(where)
+    password = settings.load().passwords[postgres.OWNER]
+    at = f"127.0.0.1:{_memory(where).ports['postgres']}"
+    url = f"postgresql://{postgres.OWNER}:{quote(password, safe='')}@{at}/{postgres.DATABASE}"
+    return {**os.environ, "PITBOSS_DATABASE_URL": url}
 
 
 async def check_nginx() -> str:

@@ -6,7 +6,7 @@ from starlette.datastructures import State
 from fleetkit import service
 from fleetkit.health import Check
 from table_service import lifespan
-from table_service.api import deliveries
+from table_service.api import deliveries, looks
 from table_service.settings import Settings
 
 
@@ -25,7 +25,7 @@ def create(settings: Settings) -> FastAPI:
         title=f"Pitboss table-service {settings.environment}",
         description="Carries deliveries to the Table API of one environment.",
         lifespan=lifespan.make(settings),
-        routers=[deliveries.router],
+        routers=[deliveries.router, looks.router],
         checks=[Check("postgres", _postgres), Check("redis", _redis, degrading=False)],
         docs=False,
     )

@@ -20,6 +20,7 @@ from table_service.adapters.tables import Tables
 from table_service.services.courier import Courier
 from table_service.services.delivering import Deliverer
 from table_service.services.guards import Guards
+from table_service.services.looking import Looker
 from table_service.services.prober import Prober
 from table_service.settings import Settings
 
@@ -33,6 +34,7 @@ class State(TypedDict):
     cache: Cache
     courier: Courier
     deliverer: Deliverer
+    looker: Looker
     inner_key: str
 
 
@@ -91,6 +93,9 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 "cache": cache,
                 "courier": courier,
                 "deliverer": deliverer,
+                "looker": Looker(
+                    tables=tables, environment=settings.environment, now=database.now
+                ),
                 "inner_key": settings.inner_key.get_secret_value(),
             }
 

@@ -1,43 +1,89 @@
+from datetime import UTC, datetime, timedelta
+
 from ledger.domain.config import Environment, Mirror, Target
-from ledger.domain.readiness import Trouble, light
+from ledger.domain.outcomes import ROUND_OPEN_SENTENCE
+from ledger.domain.readiness import Switch, Trouble, light
 
-TARGET = Target.model_validate({"id": "ARO-001", "type": "speed_roulette"})
+NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
+BEFORE, AFTER = NOW - timedelta(seconds=5), NOW + timedelta(seconds=5)
+CODE = "ARO-001"
 
 
-def mirror(name: str, *, required: bool = False) -> Mirror:
-    environment = Environment(
-        environment=name,
-        base_url="https://table-api.example/v2/service",
-        primary=required,
-        tables=(TARGET,),
+def mirror(environment: str) -> Mirror:
+    document = Environment(
+        environment=environment,
+        base_url="http://table-api.cit.example/v2/service",
+        primary=environment == "PRD",
+        tables=(),
     )
-    return Mirror(environment=environment, version=1, target=TARGET)
+    target = Target(id=CODE, type="speed_roulette")
+    return Mirror(environment=document, version=1, target=target)
 
 
-def trouble(name: str, detail: str | None = None, code: str = "ARO-001") -> Trouble:
-    return Trouble(name, code, "finish", "unknown", None, detail)
+TARGETS = [mirror("PRD"), mirror("CIT")]
 
 
-TARGETS = [mirror("PRD", required=True), mirror("CIT"), mirror("UAT")]
+def refused(environment: str, code: str | None, detail: str | None = None) -> Trouble:
+    return Trouble(environment, CODE, "start", "rejected", code, detail, at=NOW)
 
 
-def test_without_trouble_a_round_can_begin() -> None:
+def switch(environment: str, kind: str, at: datetime, opened_at: datetime | None = None) -> Switch:
+    return Switch(environment, CODE, kind, "Shuffling" if kind == "pause" else None, at, opened_at)
+
+
+def test_nothing_wrong_is_go() -> None:
     assert light(TARGETS, []).light == "go"
 
 
-def test_a_best_effort_target_in_trouble_is_gone_without() -> None:
-    shown = light(TARGETS, [trouble("CIT"), trouble("CIT", "The table is paused.")])
-    assert (shown.light, shown.without) == ("go_without", ("CIT/ARO-001",))
-    assert shown.why == (
-        "CIT ARO-001: its finish is unknown.",
-        "CIT ARO-001: The table is paused.",
-    )
+def test_a_required_target_holds_and_a_best_effort_one_is_gone_without() -> None:
+    assert light(TARGETS, [refused("PRD", "http_404")]).light == "hold"
+    without = light(TARGETS, [refused("CIT", "http_404")])
+    assert (without.light, without.without) == ("go_without", ("CIT/ARO-001",))
 
 
-def test_a_required_target_in_trouble_holds_the_round() -> None:
-    shown = light(TARGETS, [trouble("UAT"), trouble("PRD")])
-    assert (shown.light, shown.without) == ("hold", ("PRD/ARO-001", "UAT/ARO-001"))
+def test_what_is_no_target_any_more_is_no_reason() -> None:
+    assert light(TARGETS, [refused("STG", "http_404")]).light == "go"
+    assert light(TARGETS, [], [switch("STG", "pause", NOW)], {("STG", CODE)}).light == "go"
 
 
-def test_trouble_of_a_target_that_no_longer_takes_part_is_nobodys() -> None:
-    assert light(TARGETS, [trouble("STG"), trouble("PRD", code="OTHER")]).light == "go"
+def test_a_pause_says_its_reason_and_offers_resume() -> None:
+    found = light(TARGETS, [], [switch("PRD", "pause", NOW)])
+    assert found.light == "hold"
+    assert found.why == ("PRD ARO-001: The table is paused: Shuffling. Resume it to go on.",)
+
+
+def test_a_pause_is_over_with_a_resume_or_a_start_that_was_taken() -> None:
+    assert light(TARGETS, [], [switch("PRD", "resume", NOW)]).light == "go"
+    assert light(TARGETS, [], [switch("PRD", "pause", NOW, AFTER)]).light == "go"
+    assert light(TARGETS, [], [switch("PRD", "pause", NOW, BEFORE)]).light == "hold"
+
+
+def test_a_start_refused_for_a_pause_counts_until_a_later_resume() -> None:
+    met = refused("CIT", "13007", "The table is paused: Shuffling. Resume it to go on.")
+    assert light(TARGETS, [met]).why == (f"CIT ARO-001: {met.detail}",)
+    assert light(TARGETS, [met], [switch("CIT", "resume", BEFORE)]).light == "go_without"
+    assert light(TARGETS, [met], [switch("CIT", "resume", AFTER)]).light == "go"
+
+
+def test_one_pause_is_told_once() -> None:
+    met = refused("CIT", "13007", "The table is paused: Shuffling. Resume it to go on.")
+    assert len(light(TARGETS, [met], [switch("CIT", "pause", BEFORE)]).why) == 1
+
+
+def test_a_round_open_at_the_table_offers_both_ways_out() -> None:
+    (why,) = light(TARGETS, [refused("PRD", "13003", None)]).why
+    assert why == f"PRD ARO-001: {ROUND_OPEN_SENTENCE}"
+
+
+def test_an_open_breaker_is_a_reason_told_once() -> None:
+    broken = {("CIT", CODE)}
+    found = light(TARGETS, [refused("CIT", "breaker_open", "Not answering.")], (), broken)
+    assert (found.light, len(found.why)) == ("go_without", 1)
+    assert "probed" in found.why[0]
+
+
+def test_what_an_earlier_round_owes_is_a_reason() -> None:
+    owed = Trouble("PRD", CODE, "result", "unknown", None, "No answer.", at=NOW, earlier=True)
+    found = light(TARGETS, [owed])
+    assert found.why == ("PRD ARO-001: an earlier round still owes its result (unknown).",)
+    assert found.light == "hold"

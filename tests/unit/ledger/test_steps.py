@@ -243,12 +243,21 @@ def test_a_command_without_a_round_id_is_never_sent_to_another_round(kind: Kind)
 
 
 def test_a_cancel_that_finds_nothing_waits_for_a_late_start_and_no_longer() -> None:
-    held = lease(Kind.CANCEL, look=True, leg_state="pending", external_round_id=None)
+    held = replace(
+        lease(Kind.CANCEL, look=True, leg_state="pending", external_round_id=None),
+        started_at=NOW - SECOND,
+    )
     old = table("before", "finished")
     soon = settlement(looked(held, old, at=NOW + SECOND))
     assert (soon.state, soon.code) == ("unknown", "nothing_to_cancel")
     over = settlement(looked(held, old, at=NOW + steps.WATCHED_FOR))
     assert (over.state, over.code) == ("superseded", "nothing_to_cancel")
+
+
+def test_a_cancel_after_a_start_that_was_never_sent_waits_for_nothing() -> None:
+    held = lease(Kind.CANCEL, look=True, leg_state="pending", external_round_id=None)
+    step = settlement(looked(held, table("before", "finished"), at=NOW + SECOND))
+    assert (step.state, step.code) == ("superseded", "nothing_to_cancel")
 
 
 @pytest.mark.parametrize("kind", ROUND_KINDS)

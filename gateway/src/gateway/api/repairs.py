@@ -73,6 +73,27 @@ class RecoverBody(BaseModel):
 class DeliveryAnswer(BaseModel):
     """A delivery: one command for one leg."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "delivery": "01JD0000000000000000000002",
+                    "round": "01JD0000000000000000000000",
+                    "table": "ARO-001",
+                    "environment": "PRD",
+                    "game_code": "ARO-001",
+                    "command": "result",
+                    "state": "pending",
+                    "code": None,
+                    "detail": "No replica of PRD could be reached.",
+                    "attempts": 0,
+                    "created_at": "2026-11-21T09:00:16.000Z",
+                    "next_attempt_at": "2026-11-21T09:00:17.000Z",
+                }
+            ]
+        }
+    )
+
     delivery: str
     round: str | None
     table: str

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fleetkit import errors
 from fleetkit.database import Database
+from gateway.adapters.breakers import Breakers
 from gateway.adapters.catalog import Catalog
 from ledger.domain.config import Mirror
 from ledger.domain.readiness import Readiness, light
@@ -24,9 +25,10 @@ class Table:
 class Tables:
     """What is configured, joined with what the ledger knows."""
 
-    def __init__(self, *, database: Database, catalog: Catalog) -> None:
+    def __init__(self, *, database: Database, catalog: Catalog, breakers: Breakers) -> None:
         self._database = database
         self._catalog = catalog
+        self._breakers = breakers
 
     async def all(self) -> list[Table]:
         found = await self._catalog.tables()
@@ -40,16 +42,19 @@ class Tables:
         return table
 
     async def _describe(self, found: dict[str, list[Mirror]]) -> list[Table]:
+        mirrors = [mirror for targets in found.values() for mirror in targets]
+        broken = await self._breakers.open(mirror.environment.environment for mirror in mirrors)
         async with self._database.connection() as conn:
             rounds = await tables.open_rounds(conn, list(found))
-            troubles = await tables.troubles(conn, list(found))
+            troubles = await tables.troubles(conn, mirrors)
+            switches = await tables.switches(conn, mirrors)
         return [
             Table(
                 name=name,
                 type=targets[0].target.type,
                 targets=tuple(targets),
                 open_round=rounds.get(name),
-                readiness=light(targets, troubles.get(name, ())),
+                readiness=light(targets, troubles, switches, broken),
             )
             for name, targets in found.items()
         ]

@@ -11,6 +11,9 @@ from ledger.domain.commands import Kind
 SETTLED = frozenset({"accepted", "rejected", "expired", "superseded", "skipped"})
 
 
+_TIMES = ("lease_until", "deadline_at", "due_at", "first_sent_at", "written_at", "started_at")
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right to carry out one delivery until a time, with all that is needed to do so."""
@@ -41,6 +44,8 @@ class Lease:
     due_at: datetime
     first_sent_at: datetime | None
     written_at: datetime
+    # When the leg's start went out, or may have; None when it certainly did not.
+    started_at: datetime | None = None
 
     def to_wire(self) -> bytes:
         return orjson.dumps(self)
@@ -58,7 +63,7 @@ class Lease:
     def from_wire(cls, record: dict[str, Any]) -> Self:
         times = {
             name: datetime.fromisoformat(record[name])
-            for name in ("lease_until", "deadline_at", "due_at", "first_sent_at", "written_at")
+            for name in _TIMES
             if record[name] is not None
         }
         return cls.from_record({**record, **times})

@@ -82,7 +82,8 @@ def after_look(
     seen = reply.verdict.table
     if reply.verdict.outcome is not Outcome.ACCEPTED or seen is None:
         if reply.verdict.outcome is Outcome.REJECTED:
-            return _refused(lease, reply)
+            # What may have arrived can't be seen any more: that is for people to know.
+            return replace(_refused(lease, reply), alert=True)
         return _look_again(lease, reply, random=random)
     deadline = lease.deadline_at
     decision = reconcile.decide(
@@ -92,7 +93,8 @@ def after_look(
         return Do.SEND if refusal is None else _refused(lease, refusal)
     # A cancel that finds nothing waits for a start on its way, not for its own deadline tomorrow.
     since = lease.written_at if decision.action is Action.SUPERSEDE else deadline
-    watched = decision.watch and reply.at < since + WATCHED_FOR
+    never_sent = lease.kind is Kind.CANCEL and lease.started_at is None
+    watched = decision.watch and not never_sent and reply.at < since + WATCHED_FOR
     if decision.action is Action.WAIT and reply.at >= lease.written_at + WATCHED_FOR:
         # The table goes on showing no round: people are told, and no next start is held up.
         return _decided(lease, reply, replace(decision, action=Action.REJECT, alert=True))
@@ -261,8 +263,15 @@ def _ours(lease: Lease) -> Ours:
         visibility=_said(lease, "visibility"),
         sent=lease.look,
         required=lease.required,
-        sent_at=lease.first_sent_at or lease.written_at,
+        sent_at=_start_sent_at(lease),
     )
+
+
+def _start_sent_at(lease: Lease) -> datetime:
+    """Say since when a round on the table may be ours; a cancel comes long after the start."""
+    if lease.kind is Kind.CANCEL:
+        return lease.started_at or lease.written_at
+    return lease.first_sent_at or lease.written_at
 
 
 def _said(lease: Lease, name: str) -> str | None:

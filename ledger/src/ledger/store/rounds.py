@@ -130,6 +130,16 @@ async def get(conn: Connection, round_id: str) -> Round | None:
     return _round(rows) if rows else None
 
 
+async def get_all(conn: Connection, round_ids: Sequence[str]) -> list[Round]:
+    rows = await conn.fetch(
+        _ROUND + "WHERE r.id = ANY($1) ORDER BY r.id DESC, l.position", list(round_ids)
+    )
+    grouped: dict[str, list[Any]] = {}
+    for row in rows:
+        grouped.setdefault(row["round_id"], []).append(row)
+    return [_round(group) for group in grouped.values()]
+
+
 async def open_on(conn: Connection, table: str) -> str | None:
     return cast(
         "str | None",
@@ -177,13 +187,7 @@ async def find(conn: Connection, wanted: Filter) -> list[Round]:
         wanted.before,
         wanted.limit,
     )
-    rows = await conn.fetch(
-        _ROUND + "WHERE r.id = ANY($1) ORDER BY r.id DESC, l.position", [row[0] for row in ids]
-    )
-    grouped: dict[str, list[Any]] = {}
-    for row in rows:
-        grouped.setdefault(row["round_id"], []).append(row)
-    return [_round(group) for group in grouped.values()]
+    return await get_all(conn, [row[0] for row in ids])
 
 
 def _round(rows: Sequence[Any]) -> Round:

@@ -7,7 +7,9 @@ LEASE = """
 d.id, d.token, d.lease_until, d.deadline_at, d.command_id, d.round_id, d.table_id, d.environment,
 d.game_code, l.served_by, l.config_version, d.kind, d.body, l.state AS leg_state, l.required,
 l.external_round_id, l.known_round_id, l.bet_stop, l.timecode_offset_ms, l.backups, d.look, d.attempts, d.due_at,
-d.first_sent_at, d.created_at AS written_at, d.state
+d.first_sent_at, d.created_at AS written_at, d.state,
+(SELECT coalesce(s.first_sent_at, CASE WHEN s.look OR s.state = 'sending' THEN s.created_at END)
+ FROM deliveries s WHERE s.leg_id = l.id AND s.kind = 'start') AS started_at
 """
 
 # An id in the ULID form: the time of the id it follows, and random digits (hexadecimal is a part of its alphabet).
@@ -124,7 +126,7 @@ written AS (
            CASE WHEN {busy} THEN 'pending' ELSE 'sending' END,
            CASE WHEN NOT ({busy}) THEN gen_random_uuid() END,
            CASE WHEN NOT ({busy}) THEN clock_timestamp() + $7::interval END,
-           {guarded} AND doubtful, l.due_at, clock_timestamp() + $6::interval
+           {guarded} AND doubtful AND NOT ({busy}), l.due_at, clock_timestamp() + $6::interval
     FROM leg l, round
     ON CONFLICT (leg_id, kind) WHERE leg_id IS NOT NULL DO UPDATE
         SET command_id = excluded.command_id, state = excluded.state, token = excluded.token,

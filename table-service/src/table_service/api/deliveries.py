@@ -1,12 +1,11 @@
 """`POST /deliveries`: leases handed over by the gateway, carried before the answer."""
 
-import secrets
-
 import orjson
 from fastapi import APIRouter, Request, Response
 
 from fleetkit import errors
 from ledger.domain.deliveries import Lease
+from table_service.api.access import admit
 
 router = APIRouter(tags=["deliveries"])
 
@@ -17,9 +16,7 @@ async def deliver(request: Request) -> Response:
 
     Read without a model: the gateway wrote it a moment ago, and this is the path of every command.
     """
-    shown = request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not secrets.compare_digest(shown.encode(), request.state.inner_key.encode()):
-        raise errors.Unauthenticated("The inner door takes the fleet's own key only.")
+    admit(request)
     try:
         leases = [Lease.from_wire(record) for record in orjson.loads(await request.body())]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:

@@ -55,9 +55,13 @@ class Deliverer:
         self._guards = guards
         self._now = now
         self._random = random
+        self._carried: dict[str, datetime] = {}
 
     async def deliver(self, leases: Sequence[Lease]) -> list[Settled]:
         """Carry all at once; what is slow keeps nothing else from being written."""
+        now = self._now()
+        self._carried = {token: until for token, until in self._carried.items() if until > now}
+        leases = [lease for lease in leases if self._is_new(lease)]
         if not leases:
             return []
         pending = {asyncio.create_task(self._carry(lease)) for lease in leases}
@@ -67,6 +71,14 @@ class Deliverer:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             settled += await self._settle(done)
         return settled
+
+    def _is_new(self, lease: Lease) -> bool:
+        """Remember a lease until it has run out: the same one twice is carried once."""
+        if lease.token in self._carried:
+            log.warning("lease_came_twice", delivery=lease.id, kind=lease.kind)
+            return False
+        self._carried[lease.token] = lease.lease_until
+        return True
 
     async def _settle(self, done: set[asyncio.Task[Settlement | None]]) -> list[Settled]:
         """Write what came of these; one that failed keeps no other from being written."""

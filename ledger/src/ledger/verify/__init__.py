@@ -1,0 +1,1 @@
+"""The verifier: the ledger's invariants, each a named check that prints the rows which break it."""
