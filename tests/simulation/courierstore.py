@@ -14,6 +14,7 @@ _AFTER = {Kind.RESULT: "dealt", Kind.FINISH: "finished", Kind.CANCEL: "cancelled
 
 
 def claim(rows: Rows, environment: str, *, limit: int, lease: timedelta) -> list[Lease]:
+    _expire(rows, environment)
     now = rows.now()
     ready: dict[str, Delivery] = {}
     for delivery in rows.unsettled.get(environment, {}).values():
@@ -28,14 +29,13 @@ def claim(rows: Rows, environment: str, *, limit: int, lease: timedelta) -> list
 
 
 def next_due(rows: Rows, environment: str) -> datetime | None:
-    return min(
-        (
-            _due_at(delivery)
-            for delivery in rows.unsettled.get(environment, {}).values()
-            if delivery.state == "sending" or not _waits(rows, delivery)
-        ),
-        default=None,
-    )
+    moments = []
+    for delivery in rows.unsettled.get(environment, {}).values():
+        if delivery.state == "sending" or not _waits(rows, delivery):
+            moments.append(_due_at(delivery))
+        elif delivery.state == "pending" and not delivery.look:
+            moments.append(delivery.deadline_at)
+    return min(moments, default=None)
 
 
 def settle(rows: Rows, settlements: Sequence[Settlement]) -> list[Settled]:
@@ -51,6 +51,24 @@ def settle(rows: Rows, settlements: Sequence[Settlement]) -> list[Settled]:
         settled.append(_settle(rows, delivery, settlement))
     rows.conclude(sorted({s.round_id for s in settled if _may_conclude(s)}))
     return settled
+
+
+def _expire(rows: Rows, environment: str) -> None:
+    """Settle what was never sent and can't be begun in time any more."""
+    now = rows.now()
+    late = [
+        d
+        for d in rows.unsettled.get(environment, {}).values()
+        if d.deadline_at <= now and d.state == "pending" and not d.look
+    ]
+    for delivery in late:
+        leg, kind = delivery.leg, delivery.kind
+        if kind is Kind.START and leg.state == "pending":
+            leg.state = "failed"
+        elif kind in _AFTER:
+            leg.round.alerts.append(f"{kind} {leg.target} deadline")
+        rows.close(delivery, "expired", "deadline")
+    rows.conclude(sorted({d.leg.round.id for d in late}))
 
 
 def _due_at(delivery: Delivery) -> datetime:
@@ -102,7 +120,7 @@ def _take(rows: Rows, delivery: Delivery, lease: timedelta) -> Lease:
 
 def _settle(rows: Rows, delivery: Delivery, settlement: Settlement) -> Settled:
     leg = delivery.leg
-    followed = any(e is not delivery and e.unsettled for e in leg.deliveries.values())
+    followed = any(e is not delivery for e in rows.waiting[leg.target])
     delivery.outcome, delivery.cause = settlement.outcome, settlement.cause
     delivery.due_at = settlement.due_at or delivery.due_at
     delivery.look = settlement.look
@@ -114,6 +132,8 @@ def _settle(rows: Rows, delivery: Delivery, settlement: Settlement) -> Settled:
         rows.close(delivery, settlement.state, settlement.code)
         _follow(rows, delivery, settlement)
     else:
+        if delivery.settled_at is not None:
+            rows.reopen(delivery)
         delivery.state, delivery.code = settlement.state, settlement.code
         delivery.token = delivery.lease_until = None
         delivery.trouble = True

@@ -159,7 +159,7 @@ def _write(
             rows, leg, Kind.BET_STOP, command, rows.now(), None if seen.in_flight else lease
         )
         written += [stop] if stop else []
-    look = seen.doubtful and kind is not Kind.RESULT
+    look = seen.doubtful and kind is not Kind.RESULT and not seen.busy
     held = None if seen.busy else lease
     delivery = _put(rows, leg, kind, command, seen.due_at, held, body=body, look=look)
     return [*written, delivery] if delivery else written

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 MINUTE = timedelta(minutes=1)
+SLOT = timedelta(seconds=1)
 LATE_STOP = timedelta(milliseconds=250)
 PROMPT = timedelta(seconds=1)
 
@@ -35,7 +36,7 @@ class Observer:
         self._counted: set[tuple[tuple[str, str], str, str]] = set()
         self._results: dict[tuple[tuple[str, str], str], object] = {}
         self._calls: dict[tuple[str, str, str], deque[tuple[datetime, bool]]] = {}
-        self._leases: dict[str, int] = {}
+        self._leases: set[str] = set()
         self.first: ViolationError | None = None
 
     def breaks(self, number: int, sentence: str) -> None:
@@ -93,19 +94,17 @@ class Observer:
             self.breaks(3, f"start {delivery.id} was sent {at - delivery.deadline_at} too late")
         if delivery.first_call_at is None:
             delivery.first_call_at = at
-        key = (replica, lease.environment, lease.served_by)
-        calls = self._calls.setdefault(key, deque())
-        number = self._leases.get(lease.token, 0)
-        self._leases[lease.token] = number + 1
-        if operation == "get" and number == 0 and lease.attempts == 0:
-            return
-        calls.append((at, bool(lease.attempts or number)))
-        while calls and at - calls[0][0] >= MINUTE:
+        calls = self._calls.setdefault((replica, lease.environment, lease.served_by), deque())
+        again = operation != "get" and (lease.attempts > 0 or lease.token in self._leases)
+        if operation != "get":
+            self._leases.add(lease.token)
+        calls.append((at, again))
+        # the budget counts by slots of a second, so what it lets through is seen a little closer
+        while at - calls[0][0] >= MINUTE + SLOT:
             calls.popleft()
-        if len(calls) > FLOOR:
-            retries = sum(again for _, again in calls)
-            # a session that is refused costs a second call, and a slot of the budget is a second
-            if retries > 2 * max(FLOOR, SHARE * (len(calls) - retries)) + 2:
+        if again and len(calls) > FLOOR:
+            retries = sum(each and at - when < MINUTE - SLOT for when, each in calls)
+            if retries > max(FLOOR, SHARE * sum(not each for _, each in calls)):
                 self.breaks(7, f"{replica} made {retries} retries at {lease.served_by} in a minute")
 
     def crowded(self, lease: Lease, other: str) -> None:

@@ -101,6 +101,12 @@ class Rows:
             self.waiting[delivery.leg.target].remove(delivery)
         self.on_settled(delivery)
 
+    def reopen(self, delivery: Delivery) -> None:
+        """Undo a settlement: what only a store without a fence does."""
+        delivery.settled_at = None
+        self.unsettled[delivery.leg.place.environment][delivery.seq] = delivery
+        self.waiting[delivery.leg.target].append(delivery)
+
     def busy(self, target: Target) -> bool:
         """Say whether a command is in flight on the target."""
         if not self.safe.one_in_flight:
@@ -143,6 +149,7 @@ class Rows:
             due_at=delivery.due_at,
             first_sent_at=delivery.first_sent_at,
             written_at=delivery.created_at,
+            started_at=_started_at(leg),
         )
 
     def _looks(self, delivery: Delivery) -> bool:
@@ -163,3 +170,10 @@ class Rows:
         round_.state = state
         if self.open.get(round_.table_id) is round_:
             del self.open[round_.table_id]
+
+
+def _started_at(leg: Leg) -> datetime | None:
+    """Say when the leg's start went out, or may have."""
+    start = leg.deliveries[Kind.START]
+    maybe = start.created_at if start.look or start.state == "sending" else None
+    return start.first_sent_at or maybe

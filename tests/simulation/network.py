@@ -61,8 +61,10 @@ class Network:
         table = self._world.tables[lease.environment, lease.served_by]
         if self._probing:
             return await self._call(lease, operation, until)
+        observer = self._world.observer
+        observer.called(self._process.name, lease, operation, self._world.loop.now())
         if table.in_flight is not None:
-            self._world.observer.crowded(lease, table.in_flight)
+            observer.crowded(lease, table.in_flight)
         table.in_flight = lease.id
         try:
             return await self._call(lease, operation, until)
@@ -84,8 +86,6 @@ class Network:
         began = world.loop.now()
         allowed = timedelta(seconds=_ALLOWED_S.get(operation, 2.0))
         seconds = min(allowed, until - began).total_seconds()
-        if not self._probing:
-            world.observer.called(self._process.name, lease, operation, began)
         if seconds <= 0:
             seen: Seen = Failure(sent=False, cause=Cause.TIMEOUT, detail="No time was left.")
         else:

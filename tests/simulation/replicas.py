@@ -85,6 +85,8 @@ class Store:
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         rows = self._world.rows
+        if not self._world.safe.prompt:
+            await self._world.stall(self._environment)
         settled = await self._ask(lambda: courierstore.settle(rows, settlements))
         for settlement in settlements:
             self._world.settled(self._process, settlement)

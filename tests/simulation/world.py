@@ -159,6 +159,12 @@ class World:
         self._commands += 1
         return f"c{self._commands}"
 
+    async def stall(self, environment: str) -> None:
+        """Hold a settlement up until its lease may have run out."""
+        if not self.healed and self._store.random() < 0.2:
+            self.disturb(environment)
+            await asyncio.sleep(self._store.random() * 10.0)
+
     def lease(self, asked: timedelta) -> timedelta:
         """Give the time for which the ledger keeps a lease."""
         return asked if self.safe.leases else timedelta(seconds=0.1)

@@ -69,6 +69,8 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
             pool_pre_ping=False,
+            # The connection used last has its statements prepared.
+            pool_use_lifo=True,
             # Connections come back clean or not at all (see _put_back), so no ROLLBACK each time.
             pool_reset_on_return=None,
         )

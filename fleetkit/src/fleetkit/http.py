@@ -79,9 +79,9 @@ def client(
 
     `pool_s` bounds waiting for a free connection and opening it, together.
     """
+    context = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify)
 
     def session() -> aiohttp.ClientSession:
-        context = verify if isinstance(verify, ssl.SSLContext) else httpx.create_ssl_context(verify)
         connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=KEEPALIVE_S, ssl=context)
         return aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False

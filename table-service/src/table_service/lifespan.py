@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from random import Random
 from typing import TypedDict
 
 from fastapi import FastAPI
 
+from fleetkit import errors
 from fleetkit.cache import Cache
 from fleetkit.database import Database, Listener
 from ledger.store.deliveries import DUE_CHANNEL
@@ -36,6 +37,15 @@ class State(TypedDict):
     deliverer: Deliverer
     looker: Looker
     inner_key: str
+
+
+async def _warm(catalog: Catalog, exchange: Exchange, store: Store) -> None:
+    """Spare the first round what every first time costs."""
+    with suppress(errors.Unavailable):
+        await store.warm()
+        environment = await catalog.latest()
+        if environment is not None:
+            exchange.warm(environment)
 
 
 def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
@@ -86,16 +96,14 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                     on_reconnect=courier.wake,
                 )
             )
-            for loop in (courier.run(), prober.run()):
+            for loop in (courier.run(), prober.run(), _warm(catalog, exchange, store)):
                 stack.callback(asyncio.create_task(loop).cancel)
             yield {
                 "database": database,
                 "cache": cache,
                 "courier": courier,
                 "deliverer": deliverer,
-                "looker": Looker(
-                    tables=tables, environment=settings.environment, now=database.now
-                ),
+                "looker": Looker(tables=tables, environment=settings.environment, now=database.now),
                 "inner_key": settings.inner_key.get_secret_value(),
             }
 

@@ -57,6 +57,7 @@ class Studio:
         self.conn = conn
         self.client = client
         self.door = door
+        self.inner_url = ""
         self.number = next(numbers)
 
     def world(self, environment: str) -> str:
@@ -169,6 +170,7 @@ async def studio(
         client.headers["authorization"] = f"Bearer {ADMIN_KEY}"
         client.timeout = httpx.Timeout(40)
         made = Studio(sim, conn, door, client)
+        made.inner_url = inner_url
         await made.configure()
         for environment in ("PRD", "CIT"):
             url = database_url_as("pitboss_table_service")

@@ -194,7 +194,14 @@ async def test_retries_of_a_minute_ago_and_new_sessions_spend_no_budget(ledger: 
     began = datetime.now(UTC) - timedelta(minutes=20)
     calls = [
         Attempt(
-            began + timedelta(seconds=30 * n + shift), name, "not_sent", "timeout", *[None] * 3, 1.0
+            began + timedelta(seconds=30 * n + shift),
+            name,
+            "not_sent",
+            "timeout",
+            None,
+            None,
+            None,
+            1.0,
         )
         for n in range(20)
         for shift, name in ((0, "start"), (1, "get"), (2, "sessions"), (3, "start"))

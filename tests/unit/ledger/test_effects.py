@@ -17,7 +17,7 @@ def moment(seconds: float) -> datetime:
 
 
 def effect(n: int, operation: str, *, round_: str = "r1", repeat: bool = False) -> Effect:
-    result = RED if operation == "deal" else None
+    result = "7" if operation == "deal" else None
     return Effect(n, moment(n), "CIT", "ARO-001", operation, round_, result, repeat)
 
 
@@ -68,7 +68,7 @@ def test_a_repeat_is_no_second_effect() -> None:
         ("effects_in_order", [*EFFECTS[:4], effect(4, "finish"), effect(5, "deal")]),
         ("accepted_took_effect", EFFECTS[:-1]),
         ("accepted_took_effect", [*EFFECTS[:-1], effect(9, "finish", round_="r2")]),
-        ("results_are_equal", [*EFFECTS[:3], replace(EFFECTS[3], result={"roulette": "8"})]),
+        ("results_are_equal", [*EFFECTS[:3], replace(EFFECTS[3], result="8")]),
     ],
 )
 def test_what_the_tables_saw_otherwise_is_named(name: str, effects: list[Effect]) -> None:
@@ -84,6 +84,8 @@ def test_an_effect_on_a_round_that_no_leg_knows_is_named() -> None:
     strange = [*EFFECTS[1:], effect(9, "start", round_="r2")]
     assert broken(strange) == set()
     assert broken(strange, whole=True) == {"effect_has_a_delivery"}
+    earlier = [effect(-9, "start", round_="r0"), *EFFECTS]
+    assert broken(earlier, whole=True) == set()
     elsewhere = [*EFFECTS[1:], replace(effect(9, "start", round_="r2"), table="SIC-001")]
     assert broken(elsewhere, whole=True) == set()
 

@@ -14,8 +14,8 @@ NOW = datetime(2026, 11, 21, 9, 0, 0, tzinfo=UTC)
 CIT: dict[str, object] = {"environment": "CIT", "game_code": "ARO-001"}
 
 
-def event(second: float, kind: str, **data: object) -> Event:
-    return Event(1, NOW + timedelta(seconds=second), kind, data, None, b"")
+def event(second: float, type_: str, **data: object) -> Event:
+    return Event(1, NOW + timedelta(seconds=second), type_, data, None, b"")
 
 
 def settled(second: float, kind: str, state: str = "accepted", **data: object) -> Event:

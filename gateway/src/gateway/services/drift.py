@@ -1,7 +1,7 @@
 """Drift: what each target of a table reports, held against the ledger."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleetkit.database import Database
@@ -48,7 +48,6 @@ class Drift:
         asked: dict[str, list[int]] = {}
         for number, mirror in enumerate(targets):
             asked.setdefault(mirror.environment.environment, []).append(number)
-        found: Mapping[int, Seen] = {}
         answers = await asyncio.gather(
             *(
                 self._looks.at(name, [(targets[n], where[n]) for n in numbers])

@@ -1,4 +1,4 @@
-"""What a target reports against what the ledger knows, and the smallest repair of the difference."""
+"""What a target reports against what the ledger knows, and the smallest repair of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -30,6 +30,8 @@ _KINDS: Final[Mapping[str, Kind]] = {
 # A table may stop bets by itself, and may have done so before our call came.
 _MUST_SHOW: Final = (Kind.START, Kind.RESULT, Kind.FINISH, Kind.CANCEL)
 _CLOCKS: Final = timedelta(seconds=1)
+# The simulator runs beside us, by the same clock, and shows whole milliseconds of it.
+_SAME_CLOCK: Final = timedelta(milliseconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +80,11 @@ def compare(
     """
     first = [one for one in effects if not one.repeat and one.operation in _KINDS]
     known: dict[tuple[str, str | None], SentLeg] = {
-        (leg.environment, leg.external_round_id): leg for leg in legs if leg.external_round_id
+        (leg.served_by, leg.external_round_id): leg for leg in legs if leg.external_round_id
     }
-    ours = [(one, known[key]) for one in first if (key := (one.environment, one.round)) in known]
+    ours = [(one, known[key]) for one in first if (key := (one.table, one.round)) in known]
     yield Finding.of(ONCE, list(_doubled([one for one, _ in ours])))
-    yield Finding.of(OURS, [*_unsent(ours), *(_strange(first, legs, known) if whole else ())])
+    yield Finding.of(OURS, [*_unsent(ours), *(_strange(first, legs, ours) if whole else ())])
     yield Finding.of(TOOK_EFFECT, list(_missing(effects, legs, until)))
     yield Finding.of(ORDER, list(_disordered(ours)))
     yield Finding.of(RESULTS, list(_differing(ours)))
@@ -110,17 +112,28 @@ def _unsent(ours: Sequence[tuple[Effect, SentLeg]]) -> Iterator[Row]:
 def _strange(
     effects: Sequence[Effect],
     legs: Sequence[SentLeg],
-    known: Mapping[tuple[str, str | None], SentLeg],
+    ours: Sequence[tuple[Effect, SentLeg]],
 ) -> Iterator[Row]:
-    """Give effects on our targets whose round no leg knows, unless one may still find it out."""
-    targets = {(leg.environment, leg.served_by) for leg in legs}
+    """Give effects on our targets whose round no leg knows, unless one may still find it out.
+
+    The simulator may call an environment otherwise than we do: rounds that are ours tell. What
+    took place before the ledger's first call to a target is somebody else's.
+    """
+    names = {effect.environment: leg.environment for effect, leg in ours}
+    known = {effect.n for effect, _ in ours}
+    begun: dict[tuple[str, str], datetime] = {}
+    for leg in legs:
+        start = leg.sent.get(Kind.START)
+        if start is not None and start.first_sent_at is not None:
+            place = (leg.environment, leg.served_by)
+            begun[place] = min(begun.get(place, start.first_sent_at), start.first_sent_at)
     nameless: dict[tuple[str, str], list[SentLeg]] = {}
     for leg in legs:
         if leg.external_round_id is None:
             nameless.setdefault((leg.environment, leg.served_by), []).append(leg)
     for effect in effects:
-        place = (effect.environment, effect.table)
-        if place not in targets or (effect.environment, effect.round) in known:
+        place = (names.get(effect.environment, effect.environment), effect.table)
+        if effect.n in known or place not in begun or effect.at < begun[place] - _SAME_CLOCK:
             continue
         if not any(_may_be_of(effect, leg) for leg in nameless.get(place, ())):
             yield {**_show(effect), "what": "on a round that no leg knows"}
@@ -143,7 +156,7 @@ def _missing(effects: Sequence[Effect], legs: Sequence[SentLeg], until: datetime
     if not effects:
         return
     since = min(one.at for one in effects) + _CLOCKS
-    seen = {(one.environment, one.round, one.operation) for one in effects}
+    seen = {(one.table, one.round, one.operation) for one in effects}
     for leg in legs:
         start = leg.sent.get(Kind.START)
         if leg.external_round_id is None or start is None:
@@ -152,7 +165,7 @@ def _missing(effects: Sequence[Effect], legs: Sequence[SentLeg], until: datetime
             continue
         for kind in _MUST_SHOW:
             sent = leg.sent.get(kind)
-            key = (leg.environment, leg.external_round_id, kind.operation)
+            key = (leg.served_by, leg.external_round_id, kind.operation)
             if sent is None or sent.state != "accepted" or key in seen:
                 continue
             if sent.settled_at is not None and sent.settled_at < until:
@@ -179,7 +192,9 @@ def _disordered(ours: Sequence[tuple[Effect, SentLeg]]) -> Iterator[Row]:
 
 def _differing(ours: Sequence[tuple[Effect, SentLeg]]) -> Iterator[Row]:
     for effect, leg in ours:
-        if _KINDS[effect.operation] is Kind.RESULT and effect.result != leg.result:
+        # The tables show the value alone, without the game's field it came in.
+        given = list(leg.result.values()) if isinstance(leg.result, dict) else []
+        if _KINDS[effect.operation] is Kind.RESULT and [effect.result] != given:
             yield {
                 "round": leg.round_id,
                 **_show(effect),

@@ -14,6 +14,11 @@ class Catalog:
         self._database = database
         self._versions: dict[int, Environment] = {}
 
+    async def latest(self) -> Environment | None:
+        async with self._database.connection() as conn:
+            found = await config.get(conn, self.environment)
+        return found.document if found else None
+
     async def get(self, version: int) -> Environment:
         known = self._versions.get(version)
         if known is not None:

@@ -35,6 +35,10 @@ class Exchange:
     async def close(self) -> None:
         await self._stack.aclose()
 
+    def warm(self, environment: Environment) -> None:
+        """Make the pool before the first call needs it: reading the trusted CAs takes a while."""
+        self._client(environment)
+
     async def make(
         self, environment: Environment, call: Call, *, seconds: float
     ) -> Answer | Failure:

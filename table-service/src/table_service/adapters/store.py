@@ -57,6 +57,11 @@ class Store:
                 self.on_follower(settlement.opened.bet_stop_at)
         return settled
 
+    async def warm(self) -> None:
+        """Have the statement of every outcome prepared before the first one is written."""
+        async with self._database.connection() as conn:
+            await deliveries.settle(conn, [], instance=self._instance)
+
     async def switch(self, lease: Lease, served_by: str, *, reason: str | None) -> Lease | None:
         async with self._database.connection() as conn:
             return await deliveries.switch(conn, lease, served_by, reason=reason)

@@ -1,0 +1,9 @@
+"""Worlds that once broke an invariant of the engine; each is played again in every run."""
+
+SEEDS = {
+    "7.14": "a cancel whose start was never sent cancelled the orphan of an earlier round (4)",
+    "9.3": "such a cancel was accepted for an earlier round's cancelled one (8)",
+    "9.5": "the same as 7.14, on another table (4)",
+    "9.91": "a table whose clock is behind refused a result while its bets were open (1)",
+    "13.382": "two starts of a round took effect, the first long after it was given up (2)",
+}
