@@ -110,9 +110,6 @@ def _take(rows: Rows, delivery: Delivery, lease: timedelta) -> Lease:
     cancel = deliveries.get(Kind.CANCEL)
     if delivery.state == "sending":
         delivery.trouble = True
-    if delivery.kind is Kind.START and delivery.state == "pending" and rows.safe.known:
-        leg = delivery.leg
-        leg.known_round_id = rows.known_round(leg.place.environment, leg.served_by)
     rows.take(delivery, lease)
     delivery.look = delivery.look or doubtful
     return rows.lease(delivery, overtaken=cancel is not None and delivery.rank < cancel.rank)

@@ -78,14 +78,7 @@ def advance(
         return None
     if kind is Kind.FINISH and not any(map(_deals, round_.legs)):
         return None
-    unsent = [leg for leg in round_.legs if kind is Kind.CANCEL and _is_unsent(rows, leg)]
-    before = [
-        (leg, _Seen(rows, leg, kind))
-        for leg in round_.legs
-        if _meant(leg, kind, again) and leg not in unsent
-    ]
-    for leg in unsent:
-        leg.state = "cancelled"
+    before = [(leg, _Seen(rows, leg, kind)) for leg in round_.legs if _meant(leg, kind, again)]
     if kind is not Kind.BET_STOP:
         round_.commands[kind] = command
     if kind is Kind.RESULT:
@@ -202,11 +195,6 @@ def release(rows: Rows, leases: Sequence[Lease]) -> None:
 def _deals(leg: Leg) -> bool:
     result = leg.deliveries.get(Kind.RESULT)
     return result is not None and (result.unsettled or result.state == "accepted")
-
-
-def _is_unsent(rows: Rows, leg: Leg) -> bool:
-    start = leg.deliveries[Kind.START]
-    return rows.safe.unsent and start.state == "pending" and not start.look
 
 
 def _meant(leg: Leg, kind: Kind, again: bool) -> bool:

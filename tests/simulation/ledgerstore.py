@@ -149,13 +149,19 @@ class Rows:
             due_at=delivery.due_at,
             first_sent_at=delivery.first_sent_at,
             written_at=delivery.created_at,
-            started_at=_started_at(leg),
+            started_at=self._started_at(leg),
         )
 
     def _looks(self, delivery: Delivery) -> bool:
         if not self.safe.guard and delivery.kind in (Kind.BET_STOP, Kind.FINISH, Kind.CANCEL):
             return False
         return delivery.look and self.safe.look
+
+    def _started_at(self, leg: Leg) -> datetime | None:
+        """Say when the leg's start went out, or may have."""
+        start = leg.deliveries[Kind.START]
+        maybe = start.look or start.state == "sending" or not self.safe.unsent
+        return start.first_sent_at or (start.created_at if maybe else None)
 
     def conclude(self, round_ids: Iterable[str]) -> None:
         """End rounds of which nothing opened, or whose legs have all finished by themselves."""
@@ -170,10 +176,3 @@ class Rows:
         round_.state = state
         if self.open.get(round_.table_id) is round_:
             del self.open[round_.table_id]
-
-
-def _started_at(leg: Leg) -> datetime | None:
-    """Say when the leg's start went out, or may have."""
-    start = leg.deliveries[Kind.START]
-    maybe = start.created_at if start.look or start.state == "sending" else None
-    return start.first_sent_at or maybe

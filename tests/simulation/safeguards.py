@@ -19,7 +19,6 @@ class Safeguards:
     no_stragglers: bool = True  # a call without a round id takes effect before the next, or never
     wakes: bool = True  # a replica's courier is woken at the time of a bet-stop
     unsent: bool = True  # a cancel does not seek a round whose start was never sent
-    known: bool = True  # the round before a start is the last one when it is sent
     prompt: bool = True  # settlements are written before their leases run out
     walls: bool = True  # an environment's faults stay in it
 

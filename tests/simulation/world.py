@@ -161,9 +161,9 @@ class World:
 
     async def stall(self, environment: str) -> None:
         """Hold a settlement up until its lease may have run out."""
-        if not self.healed and self._store.random() < 0.2:
+        if not self.healed and self._store.random() < 0.3:
             self.disturb(environment)
-            await asyncio.sleep(self._store.random() * 10.0)
+            await asyncio.sleep(self._store.random() * 25.0)
 
     def lease(self, asked: timedelta) -> timedelta:
         """Give the time for which the ledger keeps a lease."""

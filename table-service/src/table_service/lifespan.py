@@ -39,6 +39,12 @@ class State(TypedDict):
     inner_key: str
 
 
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a loop and see it end, before what it uses is closed under it."""
+    task.cancel()
+    await asyncio.wait([task])
+
+
 async def _warm(catalog: Catalog, exchange: Exchange, store: Store) -> None:
     """Spare the first round what every first time costs."""
     with suppress(errors.Unavailable):
@@ -97,7 +103,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 )
             )
             for loop in (courier.run(), prober.run(), _warm(catalog, exchange, store)):
-                stack.callback(asyncio.create_task(loop).cancel)
+                stack.push_async_callback(_end, asyncio.create_task(loop))
             yield {
                 "database": database,
                 "cache": cache,

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Response, Security
+from fastapi import APIRouter, Body, Header, Path, Response, Security
 
 from fleetkit import errors, problems
 from fleetkit.service import JsonAnswer
@@ -19,6 +19,13 @@ router = APIRouter(
     route_class=Guarded,
     dependencies=[Security(scheme)],
 )
+
+EXAMPLE = {
+    "environment": "PRD",
+    "base_url": "https://table-api.prd.example/v2/service",
+    "primary": True,
+    "tables": [{"id": "ARO-001", "type": "speed_roulette"}],
+}
 
 EnvironmentName = Annotated[str, Path(pattern=r"^[A-Z][A-Z0-9_-]{0,31}$", examples=["PRD"])]
 
@@ -57,7 +64,7 @@ async def read(environment: EnvironmentName, config: TheConfig) -> Response:
 )
 async def put(
     environment: EnvironmentName,
-    document: Environment,
+    document: Annotated[Environment, Body(examples=[EXAMPLE])],
     config: TheConfig,
     actor: TheActor,
     if_match: Annotated[str | None, Header(max_length=32)] = None,

@@ -222,6 +222,26 @@ class TablesAnswer(BaseModel):
 class VersionAnswer(BaseModel):
     """An environment's configuration and its version."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "environment": "PRD",
+                    "version": 3,
+                    "author": "admin",
+                    "reason": None,
+                    "created_at": "2026-11-21T08:00:00.000Z",
+                    "config": {
+                        "environment": "PRD",
+                        "base_url": "https://table-api.prd.example/v2/service",
+                        "primary": True,
+                        "tables": [{"id": "ARO-001", "type": "speed_roulette"}],
+                    },
+                }
+            ]
+        }
+    )
+
     environment: str
     version: int
     author: str

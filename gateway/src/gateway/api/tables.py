@@ -1,6 +1,5 @@
 """The routes of tables."""
 
-
 from fastapi import APIRouter, Response, Security
 
 from fleetkit import problems

@@ -63,6 +63,10 @@ def first(lease: Lease, now: datetime) -> Do | Settlement:
     if not lease.kind.of_table and lease.leg_state not in _FITS[lease.kind]:
         sentence = f"The leg is {lease.leg_state}, so a {lease.kind} is pointless."
         return settled(lease, now, "superseded", f"leg_{lease.leg_state}", sentence)
+    if lease.kind is Kind.CANCEL and lease.external_round_id is None and lease.started_at is None:
+        # Whatever round the table has is another's: an earlier one that was left behind, perhaps.
+        sentence = "The start was never sent here: there is nothing to cancel."
+        return settled(lease, now, "superseded", "nothing_to_cancel", sentence)
     if lease.look:
         return Do.LOOK if policy.POLICIES[lease.kind].reconcile else unseen(lease, now)
     if now >= lease.deadline_at:

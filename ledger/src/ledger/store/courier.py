@@ -187,7 +187,9 @@ WITH came AS (
 SELECT id, command_id, round_id, kind, state,
        EXISTS (SELECT FROM deliveries e
                WHERE e.environment = done.environment AND e.game_code = done.game_code
-                 AND e.id <> done.id AND e.settled_at IS NULL) AS followed
+                 AND e.id <> done.id AND e.settled_at IS NULL)
+       OR EXISTS (SELECT FROM leg
+                  WHERE leg.id = done.leg_id AND done.kind = 'result' AND leg.finish_policy = 'auto') AS followed
 FROM done
 """
 
