@@ -75,7 +75,8 @@ def _given(texts: dict[str, str]) -> dict[str, str]:
 
 
 def _told(texts: dict[str, str]) -> list[str]:
-    rows = ROW.findall(texts[TOLD])
+    section = texts[TOLD].partition("\n## Codes\n")[2].partition("\n## ")[0]
+    rows = ROW.findall(section)
     return [code for row in rows for code in re.findall(r"`(\w+)`", row)]
 
 
@@ -102,3 +103,11 @@ def test_no_code_is_explained_that_is_not_there(texts: dict[str, str]) -> None:
 def test_a_code_is_explained_once(texts: dict[str, str]) -> None:
     told = _told(texts)
     assert not sorted({code for code in told if told.count(code) > 1})
+
+
+def test_log_lines_that_are_explained_are_written(texts: dict[str, str]) -> None:
+    rows = ROW.findall(texts[TOLD].partition("| log line |")[2])
+    named = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+    written = "".join(text for path, text in texts.items() if SOURCES.match(path))
+    assert named
+    assert not [word for word in named if f'"{word}"' not in written]

@@ -62,7 +62,12 @@ def _step_down(program: Program) -> tuple[Sequence[str], dict[str, Any]]:
             f"The user {account.name} can't reach {closed}; "
             "move the checkout or set PITBOSS_STATE_DIR to a folder all users can enter."
         )
-    caps = ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"]
+    caps = [
+        "--inh-caps=-all,+dac_override",
+        "--ambient-caps=-all,+dac_override",
+        # Without it access(), which initdb asks, judges by the user alone and not by what it may.
+        "--securebits=+no_setuid_fixup",
+    ]
     ids = [f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
     return [setpriv, *ids, *caps, "--", *program.argv], {}
 
