@@ -1,16 +1,12 @@
 """One native fleet for all tests here; each test takes tables of its own from its floor."""
 
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-
-# Tests are found by path; what they share is imported by name.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fleet.console import Console, opened_console
 from fleet.floor import Floor, furnish

@@ -67,11 +67,11 @@ class Chaos:
 
     def _store_outage(self) -> None:
         world = self._world
-        world.store_out_until = world.loop.time() + self._random.random() * 8.0
+        world.link.out_until = world.loop.time() + self._random.random() * 8.0
         world.count("store_outage")
         world.disturb(None)
         for weather in world.weather.values():
-            weather.disturbed_until = world.store_out_until + 9.0
+            weather.disturbed_until = world.link.out_until + 9.0
 
     def _pause(self) -> None:
         world = self._world
@@ -83,7 +83,7 @@ class Chaos:
 
     def heal(self) -> None:
         world = self._world
-        world.store_out_until = 0.0
+        world.link.out_until = 0.0
         for weather in world.weather.values():
             weather.call_fault = weather.handover_lost = weather.handover_slow = 0.0
             weather.out_until = 0.0

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 Answer = TypeVar("Answer")
 
@@ -76,11 +76,19 @@ class Task(asyncio.Task[Any]):
         return self.number
 
 
-class Loop(asyncio.AbstractEventLoop):
+if TYPE_CHECKING:
+    # its stub is whole; the real one would bring a selector and a thread pool along
+    _Base = asyncio.BaseEventLoop
+else:
+    _Base = asyncio.AbstractEventLoop
+
+
+class Loop(_Base):
     """Just what tasks, futures and timers ask of a loop."""
 
     def __init__(self) -> None:
-        self._now = 0.0
+        self._now = self._told = 0.0
+        self._moment = EPOCH
         self._ready: deque[_Call] = deque()
         self._timers: list[tuple[float, int, _Call]] = []
         self._order = 0
@@ -93,7 +101,9 @@ class Loop(asyncio.AbstractEventLoop):
         return self._now
 
     def now(self) -> datetime:
-        return EPOCH + timedelta(seconds=self._now)
+        if self._told != self._now:
+            self._told, self._moment = self._now, EPOCH + timedelta(seconds=self._now)
+        return self._moment
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: object = None

@@ -75,7 +75,7 @@ class Gateway:
     async def _write(self, write: Callable[[], Answer]) -> Answer:
         if not self.process.alive:
             raise errors.Unavailable("The gateway is gone.")
-        answer = await self._world.ask(write, None)
+        answer = await self._world.link.ask(write, None)
         self._world.crash_by_chance(self.process)
         return answer
 
@@ -117,7 +117,7 @@ class Gateway:
         if not alive or lost:
             world.count("handover_unsent")
             try:
-                await world.ask(lambda: gatewaystore.release(world.rows, leases), environment)
+                await world.link.ask(lambda: gatewaystore.release(world.rows, leases), environment)
             except errors.Unavailable:
                 world.count("release_failed")
             else:

@@ -32,13 +32,24 @@ class Rows:
     def add_leg(self, round_: Round, place: Place) -> Leg:
         leg = Leg(round_, place, place.game_code)
         leg.known_round_id = self.known_round(place.environment, leg.served_by)
-        self.legs.setdefault(place.environment, []).append(leg)
+        known = self.legs.setdefault(place.environment, [])
+        leg.number = len(known)
+        known.append(leg)
         round_.legs.append(leg)
         return leg
 
-    def known_round(self, environment: str, served_by: str) -> str | None:
+    def _known_to(self, leg: Leg) -> str | None:
+        """Give the round before a leg's own: what earlier legs owed is settled when it is sent."""
+        if not self.safe.known:
+            return leg.known_round_id
+        return self.known_round(leg.place.environment, leg.served_by, before=leg)
+
+    def known_round(
+        self, environment: str, served_by: str, before: Leg | None = None
+    ) -> str | None:
         """Give the last round that any leg had at a table."""
-        for leg in reversed(self.legs.get(environment, ())):
+        legs = self.legs.get(environment, [])
+        for leg in reversed(legs if before is None else legs[: before.number]):
             if leg.served_by == served_by and leg.external_round_id is not None:
                 return leg.external_round_id
         return None
@@ -139,7 +150,7 @@ class Rows:
             leg_state=leg.state,
             required=place.required,
             external_round_id=leg.external_round_id,
-            known_round_id=leg.known_round_id,
+            known_round_id=self._known_to(leg),
             bet_stop=place.bet_stop,
             timecode_offset_ms=0,
             backups=place.backups,

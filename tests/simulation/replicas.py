@@ -64,7 +64,7 @@ class Store:
         self.on_follower: Callable[[datetime | None], None] = lambda _: None
 
     async def _ask(self, operation: Callable[[], Answer]) -> Answer:
-        answer = await self._world.ask(operation, self._environment)
+        answer = await self._world.link.ask(operation, self._environment)
         self._world.crash_by_chance(self._process)
         return answer
 
@@ -86,7 +86,7 @@ class Store:
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         rows = self._world.rows
         if not self._world.safe.prompt:
-            await self._world.stall(self._environment)
+            await self._world.link.stall(self._environment)
         settled = await self._ask(lambda: courierstore.settle(rows, settlements))
         for settlement in settlements:
             self._world.settled(self._process, settlement)
@@ -95,9 +95,8 @@ class Store:
         for settlement in settlements:
             if settlement.state not in SETTLED:
                 self.on_follower(settlement.due_at)
-            elif settlement.opened is not None and settlement.opened.bet_stop_at is not None:
-                if self._world.safe.wakes:
-                    self.on_follower(settlement.opened.bet_stop_at)
+            elif settlement.opened is not None and self._world.safe.wakes:
+                self.on_follower(settlement.opened.bet_stop_at or self._world.loop.now())
         return settled
 
     async def switch(self, lease: Lease, served_by: str, *, reason: str | None) -> Lease | None:

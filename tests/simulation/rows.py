@@ -42,6 +42,7 @@ class Leg:
     round: Round
     place: Place
     served_by: str
+    number: int = 0
     state: str = "pending"
     known_round_id: str | None = None
     external_round_id: str | None = None

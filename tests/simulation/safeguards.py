@@ -20,6 +20,7 @@ class Safeguards:
     wakes: bool = True  # a replica's courier is woken at the time of a bet-stop
     unsent: bool = True  # a cancel does not seek a round whose start was never sent
     prompt: bool = True  # settlements are written before their leases run out
+    known: bool = True  # the round before a start is the last one when it is sent
     walls: bool = True  # an environment's faults stay in it
 
 

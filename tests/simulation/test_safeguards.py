@@ -18,7 +18,8 @@ TAKEN_AWAY = [
     (("one_handover",), {5}, "m", 0),
     (("no_stragglers",), {2, 4}, "m", 0),
     (("wakes",), {9}, "m", 0),
-    (("unsent",), {4, 8}, "m", 80),
+    (("unsent",), {4, 8}, "m", 88),
+    (("known",), {4, 8}, "22", 580),
     (("walls",), {9, 10}, "m", 0),
 ]
 ROUNDS = 4000

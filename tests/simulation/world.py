@@ -1,13 +1,10 @@
-"""A world: environments, tables, dealers and trouble, all drawn from one seed, played to its end."""
+"""A world: environments, tables, dealers and trouble, drawn from one seed and played to its end."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import TypeVar
-
 from fleetkit import errors
 from ledger.domain.deliveries import Lease, Settlement
 from simulation import chances
@@ -18,27 +15,14 @@ from simulation.gateways import Gateway
 from simulation.invariants import Observer
 from simulation.layout import lay_out
 from simulation.ledgerstore import Rows
+from simulation.link import Link
 from simulation.replicas import Board, Replica
 from simulation.safeguards import ALL, Safeguards
 from simulation.tables import Table
+from simulation.weather import Weather
 from table_service.services import courier
 
-Answer = TypeVar("Answer")
-
 HOURS = 30
-
-
-@dataclass(slots=True)
-class Weather:
-    """How an environment and the way to it are doing."""
-
-    call_fault: float = 0.0
-    handover_lost: float = 0.0
-    handover_slow: float = 0.0
-    out_until: float = 0.0
-    out_how: str = "refused"
-    hung: dict[tuple[str, str], float] = field(default_factory=dict)
-    disturbed_until: float = -1.0
 
 
 class World:
@@ -58,7 +42,6 @@ class World:
         self.layout = lay_out(self.random)
         self.calm = self.layout.calm
         self.healed = False
-        self.store_out_until = 0.0
         self.boards: dict[str, Board] = {}
         self.weather: dict[str, Weather] = {}
         self.replicas: list[Replica] = []
@@ -66,7 +49,7 @@ class World:
         self._commands = 0
         self._names = 0
         self._chaos = Random(self.random.getrandbits(64))
-        self._store = Random(self.random.getrandbits(64))
+        self.link = Link(self, Random(self.random.getrandbits(64)))
         self._build()
         self.gateways = [Gateway(self, f"gateway-{number}") for number in (1, 2)]
 
@@ -159,60 +142,9 @@ class World:
         self._commands += 1
         return f"c{self._commands}"
 
-    async def stall(self, environment: str) -> None:
-        """Hold a settlement up until its lease may have run out."""
-        if not self.healed and self._store.random() < 0.3:
-            self.disturb(environment)
-            await asyncio.sleep(self._store.random() * 25.0)
-
     def lease(self, asked: timedelta) -> timedelta:
         """Give the time for which the ledger keeps a lease."""
         return asked if self.safe.leases else timedelta(seconds=0.1)
-
-    async def ask(self, operation: Callable[[], Answer], environment: str | None) -> Answer:
-        """Run a statement at the ledger: one step, at some time, whose answer may get lost."""
-        random, loop = self._store, self.loop
-        asked: asyncio.Future[Answer] = loop.create_future()
-        chance = random.random()
-        there = 0.0002 + chance * 0.002
-        fails = None
-        if loop.time() < self.store_out_until:
-            fails = "before"
-        elif self.chances.store_fault and not self.healed and environment != self.layout.calm:
-            draw = random.random()
-            if draw < self.chances.store_fault:
-                fails = "before" if draw < self.chances.store_fault / 2 else "after"
-            elif draw < self.chances.store_fault * 2:
-                there = random.random() * random.choice((0.5, 1.5, 9.0))
-                self.disturb(environment)
-                self.count("store_slow")
-        loop.call_later(there, self._perform, asked, operation, fails, environment)
-        return await asked
-
-    def _perform(
-        self,
-        asked: "asyncio.Future[Answer]",
-        operation: Callable[[], Answer],
-        fails: str | None,
-        environment: str | None,
-    ) -> None:
-        answer: Answer | None = None
-        error: Exception | None = None
-        if fails is not None:
-            self.count(f"store_lost_{fails}")
-            self.disturb(environment)
-            error = errors.Unavailable("The ledger is away.")
-        if fails != "before":
-            try:
-                answer = operation()
-            except Exception as refused:  # noqa: BLE001 - it is the caller's, like any answer
-                error = error or refused
-        if asked.done():
-            return
-        if error is not None:
-            asked.set_exception(error)
-        else:
-            asked.set_result(answer)  # type: ignore[arg-type]
 
     def notify(self, environment: str) -> None:
         """Wake an environment's couriers, as LISTEN does."""

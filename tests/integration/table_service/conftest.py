@@ -5,19 +5,19 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import httpx
-import orjson
 import pytest
 from pydantic import SecretStr
 
 from fleetkit import ids
 from fleetkit.postgres import Connection, connect, set_json_codecs
 from fleetkit.testing import calling, eventually, free_port
+from integration.table_service.processes import Process
+from integration.table_service.recording import CODE, Recorder
 from ledger.domain.commands import Kind
 from ledger.domain.config import Environment, Mirror
 from ledger.domain.deliveries import Lease
@@ -28,78 +28,7 @@ from table_service.app import create
 from table_service.settings import Settings
 
 KEY = "inner-key-of-the-tests"
-CODE = "ARO-001"
 numbers = count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One request as it came over the wire."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class Recorder:
-    """A Table API that writes down every request and answers as it is told."""
-
-    port: int = 0
-    seen: list[Seen] = field(default_factory=list)
-    table: dict[str, Any] = field(default_factory=dict)
-
-    def of(self, operation: str) -> list[Seen]:
-        ends = {"get": f"/tables/{CODE}"}.get(operation, f"/{operation}")
-        return [each for each in self.seen if each.path.endswith(ends)]
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                first, *lines = head.decode().rstrip().split("\r\n")
-                # names as they were sent: the header literally named Bearer is what is looked at
-                headers = dict(line.split(": ", 1) for line in lines)
-                size = int({k.lower(): v for k, v in headers.items()}.get("content-length", 0))
-                body = await reader.readexactly(size)
-                method, path, _ = first.split()
-                self.seen.append(Seen(method, path, headers, body))
-                token = {"token": f"session-{len(self.of('sessions'))}"}
-                data = token if path.endswith("/sessions") else {"table": self.table}
-                answer = orjson.dumps({"error": None, "data": data})
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                    b"Content-Length: %d\r\n\r\n%b" % (len(answer), answer)
-                )
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-class Process:
-    """A replica of its own, to be killed or told to go."""
-
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
-        self.process = process
-        self.client = httpx.AsyncClient(base_url=url, timeout=20)
-        self.lines: list[str] = []
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            self.lines.append(line.decode())
-
-    async def ready(self) -> bool:
-        return (await self.client.get("/readyz")).status_code == httpx.codes.OK
-
-    async def close(self) -> None:
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
-        await self._reading
-        await self.client.aclose()
 
 
 class Desk:

@@ -115,4 +115,7 @@ async def purge(conn: Connection) -> None:
 async def written(conn: Connection, command_id: str) -> tuple[str, Kind] | None:
     """Give the kind and round of a command that was written; a table's own stands for itself."""
     row = await conn.fetchrow("SELECT round_id, kind FROM commands WHERE id = $1", command_id)
-    return (row["round_id"] or command_id, Kind(row["kind"])) if row else None
+    if row is None:
+        return None
+    kind = Kind(str(row["kind"]).removesuffix("-leg"))
+    return row["round_id"] or command_id, kind
