@@ -1,6 +1,6 @@
 """What may go wrong in a world, and how often: drawn once from its seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 FAULTS = {
@@ -43,11 +43,24 @@ class Chances:
     handover_slow: float
 
 
+_CALM = Chances(
+    call_fault=0.0,
+    store_fault=0.0,
+    crash_at_await=0.0,
+    crashes=False,
+    outages=False,
+    store_outages=False,
+    pauses=False,
+    handover_lost=0.0,
+    handover_slow=0.0,
+)
+
+
 def draw(random: Random) -> Chances:
     """Draw a world's chances: many worlds are nearly calm, some are hell."""
     mood = random.random()
     if mood < 0.2:
-        return Chances(0.0, 0.0, 0.0, False, False, False, random.random() < 0.2, 0.0, 0.0)
+        return replace(_CALM, pauses=random.random() < 0.2)
     rough = random.choice((0.01, 0.02, 0.04, 0.08, 0.2))
     return Chances(
         call_fault=rough * random.choice((0.0, 1.0, 1.0)),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 Answer = TypeVar("Answer")
 
@@ -66,7 +66,7 @@ class Task(asyncio.Task[Any]):
     number: int
     process: Process | None
 
-    def __new__(cls, *_: object, **__: object) -> "Task":
+    def __new__(cls, *_: object, **__: object) -> Self:
         task = super().__new__(cls)
         task.number = next(cls._numbers)
         task.process = None
@@ -182,8 +182,7 @@ class Loop(_Base):
             when, _, call = heappop(timers)
             if call._cancelled:
                 continue
-            if when > self._now:
-                self._now = when
+            self._now = max(self._now, when)
             call._callback(*call._args)
             return
         raise StuckError(f"nothing is left to happen at {self._now:.3f}")

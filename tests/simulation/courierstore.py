@@ -150,17 +150,13 @@ def _follow(rows: Rows, delivery: Delivery, settlement: Settlement) -> None:
     if accepted or (kind is Kind.START and leg.state == "pending"):
         _move(leg, delivery, settlement)
     came, opened = settlement.at, settlement.opened
-    if kind is Kind.START:
-        if accepted and opened is not None and opened.bet_stop_at is not None:
-            stops_itself = leg.place.bet_stop == "auto" and opened.auto_bet_stop
-            if not stops_itself or Kind.RESULT in leg.deliveries:
-                due = opened.bet_stop_at
-                command = delivery.command_id
-                rows.add(leg, Kind.BET_STOP, command, due_at=due, deadline=DAY, scheduled=True)
-        if not accepted:
-            for other in list(leg.deliveries.values()):
-                if other.state in ("pending", "unknown") and other.kind is not Kind.CANCEL:
-                    rows.close(other, "superseded", "not_started")
+    if kind is Kind.START and accepted and opened is not None and opened.bet_stop_at is not None:
+        stops_itself = leg.place.bet_stop == "auto" and opened.auto_bet_stop
+        if not stops_itself or Kind.RESULT in leg.deliveries:
+            due, command = opened.bet_stop_at, delivery.command_id
+            rows.add(leg, Kind.BET_STOP, command, due_at=due, deadline=DAY, scheduled=True)
+    if kind is Kind.START and not accepted:
+        _drop(rows, leg)
     if kind is Kind.RESULT and accepted:
         finish_at = came + leg.place.deal_to_finish
         finish = leg.deliveries.get(Kind.FINISH)
@@ -171,6 +167,13 @@ def _follow(rows: Rows, delivery: Delivery, settlement: Settlement) -> None:
             rows.add(leg, Kind.FINISH, command, due_at=finish_at, deadline=DAY, scheduled=True)
     if settlement.cancel_late:
         rows.add(leg, Kind.CANCEL, delivery.command_id, due_at=rows.now(), deadline=DAY, look=True)
+
+
+def _drop(rows: Rows, leg: Leg) -> None:
+    """Give up what was to follow a start that opened nothing."""
+    for other in list(leg.deliveries.values()):
+        if other.state in ("pending", "unknown") and other.kind is not Kind.CANCEL:
+            rows.close(other, "superseded", "not_started")
 
 
 def _move(leg: Leg, delivery: Delivery, settlement: Settlement) -> None:

@@ -88,14 +88,19 @@ def advance(
     elif kind is Kind.RESULT:
         round_.state = "dealt"
     if kind is Kind.CANCEL:
-        for leg in round_.legs:
-            for other in list(leg.deliveries.values()):
-                if other.state in ("pending", "unknown"):
-                    rows.close(other, "superseded", "cancelled")
+        _overtake(rows, round_)
     written = []
     for leg, seen in before:
         written += _write(rows, leg, seen, kind, command, lease, body)
     return _written(rows, round_, written)
+
+
+def _overtake(rows: Rows, round_: Round) -> None:
+    """Drop what a cancel makes pointless."""
+    for leg in round_.legs:
+        for other in list(leg.deliveries.values()):
+            if other.state in ("pending", "unknown"):
+                rows.close(other, "superseded", "cancelled")
 
 
 class _Seen:

@@ -95,8 +95,10 @@ class Store:
         for settlement in settlements:
             if settlement.state not in SETTLED:
                 self.on_follower(settlement.due_at)
-            elif settlement.opened is not None and self._world.safe.wakes:
-                self.on_follower(settlement.opened.bet_stop_at or self._world.loop.now())
+                continue
+            stop_at = settlement.opened.bet_stop_at if settlement.opened is not None else None
+            if stop_at is not None and self._world.safe.wakes:
+                self.on_follower(stop_at)
         return settled
 
     async def switch(self, lease: Lease, served_by: str, *, reason: str | None) -> Lease | None:
