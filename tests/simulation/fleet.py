@@ -1,4 +1,4 @@
-"""Worlds by the thousand: as many processes as there are cores, each world from a seed of its own."""
+"""Worlds by the thousand: a process for each core, each world from a seed of its own."""
 
 import gc
 import multiprocessing

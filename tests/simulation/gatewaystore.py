@@ -91,7 +91,7 @@ def advance(
         _overtake(rows, round_)
     written = []
     for leg, seen in before:
-        written += _write(rows, leg, seen, kind, command, lease, body)
+        written += _write(rows, leg, seen, kind, command=command, lease=lease, body=body)
     return _written(rows, round_, written)
 
 
@@ -147,19 +147,21 @@ def _write(
     leg: Leg,
     seen: _Seen,
     kind: Kind,
+    *,
     command: str,
     lease: timedelta,
     body: dict[str, object] | None,
 ) -> list[Delivery]:
     written = []
     if kind is Kind.RESULT and seen.betting:
-        stop = _put(
-            rows, leg, Kind.BET_STOP, command, rows.now(), None if seen.in_flight else lease
-        )
+        held = None if seen.in_flight else lease
+        stop = _put(rows, leg, Kind.BET_STOP, command=command, due_at=rows.now(), lease=held)
         written += [stop] if stop else []
     look = seen.doubtful and kind is not Kind.RESULT and not seen.busy
     held = None if seen.busy else lease
-    delivery = _put(rows, leg, kind, command, seen.due_at, held, body=body, look=look)
+    delivery = _put(
+        rows, leg, kind, command=command, due_at=seen.due_at, lease=held, body=body, look=look
+    )
     return [*written, delivery] if delivery else written
 
 
@@ -167,10 +169,10 @@ def _put(
     rows: Rows,
     leg: Leg,
     kind: Kind,
+    *,
     command: str,
     due_at: datetime,
     lease: timedelta | None,
-    *,
     body: dict[str, object] | None = None,
     look: bool = False,
 ) -> Delivery | None:

@@ -138,7 +138,7 @@ class Network:
             loop.call_later(min(seconds, back), _tell, asked, lost if back >= seconds else None)
             loop.call_later(there, self._effect, asked, lease, operation, 0.0, None)
             return
-        self._go_wrong(asked, lease, operation, fault or "slow", there, seconds)
+        self._go_wrong(asked, lease, operation, fault or "slow", there=there, seconds=seconds)
 
     def _go_wrong(
         self,
@@ -146,10 +146,11 @@ class Network:
         lease: Lease,
         operation: str,
         fault: str,
+        *,
         there: float,
         seconds: float,
     ) -> None:
-        world, random, loop = self._world, self._random, self._world.loop
+        random, loop = self._random, self._world.loop
         lost = Failure(sent=True, cause=Cause.TIMEOUT, detail="No answer.")
         reset = Failure(sent=True, cause=Cause.CONNECTION, detail="The connection broke.")
         if fault == "refused":
@@ -172,20 +173,24 @@ class Network:
         elif fault == "slow":
             there = random.random() * seconds
             loop.call_later(there, self._effect, asked, lease, operation, 0.001, None)
-        elif fault == "straggler":
-            late = random.random() * LATEST_S
-            if operation in _FENCED or not world.safe.no_stragglers:
-                world.count("late_effect")
-            else:
-                late = 0.0
-            table = world.tables[lease.environment, lease.served_by]
-            loop.call_later(seconds + late, self._straggle, lease, operation, table.starts)
-        elif fault == "hang":
-            late = seconds + random.random() * 3.0
-            table = world.tables[lease.environment, lease.served_by]
-            weather = world.weather[self._environment]
-            weather.hung[table.target] = loop.time() + late
-            loop.call_later(late, self._effect, asked, lease, operation, 9.0, lost)
+        elif fault in ("straggler", "hang"):
+            self._come_late(lease, operation, seconds, hangs=fault == "hang")
+
+    def _come_late(self, lease: Lease, operation: str, seconds: float, *, hangs: bool) -> None:
+        """Let the call take place when nobody waits for it any more."""
+        world, random, loop = self._world, self._random, self._world.loop
+        table = world.tables[lease.environment, lease.served_by]
+        late = random.random() * LATEST_S
+        if hangs:
+            late = seconds + late * 0.4
+            world.weather[self._environment].hung[table.target] = loop.time() + late
+            loop.call_later(late, table.answer, operation, lease)
+            return
+        if operation in _FENCED or not world.safe.no_stragglers:
+            world.count("late_effect")
+        else:
+            late = 0.0
+        loop.call_later(seconds + late, self._straggle, lease, operation, table.starts)
 
     def _straggle(self, lease: Lease, operation: str, starts: int) -> None:
         """Let a call take place after its time, unless a newer start has made the table drop it."""

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from random import Random
+
 from fleetkit import errors
 from ledger.domain.deliveries import Lease, Settlement
 from simulation import chances

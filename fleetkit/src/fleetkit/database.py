@@ -26,12 +26,14 @@ MEASURE_AWAY_EVERY_S: Final = 1.0
 SAMPLES: Final = 5
 
 
-def unavailable() -> errors.Unavailable:
-    return errors.Unavailable(
-        "The ledger's database can't be reached; nothing was sent. Try again in a moment.",
-        code="database_unavailable",
-        retry_after_s=1,
-    )
+UNREACHED: Final = (
+    "The ledger's database can't be reached; nothing was sent. Try again in a moment."
+)
+LOST: Final = "The ledger's database was lost on the way. Look at what stands before you repeat it."
+
+
+def unavailable(detail: str = UNREACHED) -> errors.Unavailable:
+    return errors.Unavailable(detail, code="database_unavailable", retry_after_s=1)
 
 
 class Database:
@@ -144,7 +146,7 @@ class Database:
                 raise
             raw.terminate()
             self._note_away(err)
-            raise unavailable() from err
+            raise unavailable(LOST) from err
 
     def _note_away(self, err: Exception) -> None:
         if not self._away:

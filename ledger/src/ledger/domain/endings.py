@@ -7,7 +7,7 @@ from ledger.domain.outcomes import Outcome, Verdict
 
 
 def settled(lease: Lease, now: datetime, state: str, code: str, detail: str) -> Settlement:
-    # That an earlier call may have arrived stays known: a cancel of the leg must look for its effect.
+    # That an earlier call may have arrived stays known: a cancel of the leg looks for its effect.
     return Settlement(lease, state, now, outcome=state, code=code, detail=detail, look=lease.look)
 
 

@@ -36,10 +36,6 @@ class Hold:
     detail: str
 
 
-# Refusals that say the table is not to be had, not that the start is wrong.
-_ELSEWHERE = frozenset({"http_404", "maintenance"})
-
-
 class Do(Enum):
     """What to do at the table next."""
 
@@ -144,18 +140,6 @@ def after_send(lease: Lease, reply: Reply, *, random: Random) -> Do | Settlement
     return _written(lease, reply, state=state, due_at=due_at or reply.at, look=lease.look)
 
 
-def may_fail_over(settlement: Settlement, *, tried: bool) -> bool:
-    """Say whether a backup may take a start over: only where it is certain that it began nowhere.
-
-    `tried` is whether any call of this lease, or one before it, may have arrived.
-    """
-    if settlement.lease.kind is not Kind.START or settlement.lease.look or tried:
-        return False
-    if settlement.outcome == Outcome.NOT_SENT:
-        return settlement.cause in (Cause.BREAKER, Cause.UNAVAILABLE, Cause.REFUSED)
-    return settlement.state == "rejected" and settlement.code in _ELSEWHERE
-
-
 def held(lease: Lease, hold: Hold, *, now: datetime, sent: bool) -> Settlement:
     """Keep a delivery back from a target that is down; no attempt is used up by it.
 
@@ -233,7 +217,10 @@ def _written(lease: Lease, reply: Reply, *, state: str, due_at: datetime, look: 
 
 
 def _refused(lease: Lease, reply: Reply) -> Settlement:
-    return _written(lease, reply, state="rejected", due_at=reply.at, look=False)
+    refused = _written(lease, reply, state="rejected", due_at=reply.at, look=False)
+    table = reply.verdict.table
+    # A table in maintenance is not to be had: a start may go to a backup.
+    return replace(refused, cause=Cause.UNAVAILABLE) if table and table.maintenance else refused
 
 
 def _decided(lease: Lease, reply: Reply, decision: Decision) -> Settlement:

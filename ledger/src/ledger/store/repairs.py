@@ -16,7 +16,7 @@ _MENDABLE = "('pending', 'unknown', 'rejected', 'expired', 'superseded')"
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which deliveries to list, oldest first."""
+    """Which deliveries to list, oldest first; what is only scheduled is not due and no trouble."""
 
     states: tuple[str, ...] | None = None
     environment: str | None = None
@@ -42,7 +42,7 @@ async def find(conn: Connection, wanted: Filter) -> list[Listed]:
                   d.code, d.detail, d.attempts, d.created_at,
                   CASE WHEN d.settled_at IS NULL THEN d.due_at END AS due_at, r.state AS round_state
            FROM deliveries d LEFT JOIN rounds r ON r.id = d.round_id
-           WHERE ($1::text[] IS NULL OR d.state = ANY($1))
+           WHERE NOT d.scheduled AND ($1::text[] IS NULL OR d.state = ANY($1))
              AND ($2::text IS NULL OR d.environment = $2)
              AND ($3::text IS NULL OR d.table_id = $3)
              AND ($4::timestamptz IS NULL OR d.created_at >= $4)
@@ -181,6 +181,7 @@ async def leg(conn: Connection, round_id: str, environment: str, game_code: str)
                   d.table_id, d.environment, d.game_code, d.kind, d.state, d.outcome, d.code, d.detail,
                   d.attempts, d.created_at, d.due_at
            FROM legs l JOIN rounds r ON r.id = l.round_id JOIN deliveries d ON d.leg_id = l.id
+                AND NOT d.scheduled
            WHERE l.round_id = $1 AND l.environment = $2 AND l.game_code = $3
            ORDER BY d.rank""",
         round_id,

@@ -7,7 +7,7 @@ from random import Random
 from typing import Protocol
 
 from fleetkit import logs
-from ledger.domain import steps
+from ledger.domain import failover, steps
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Attempt, Lease, Settlement
 from ledger.domain.outcomes import Outcome
@@ -112,7 +112,7 @@ class Deliverer:
     def _may_fail_over(self, settlement: Settlement, attempts: Sequence[Attempt]) -> bool:
         in_doubt = any(attempt.outcome == Outcome.UNKNOWN for attempt in attempts)
         left = settlement.lease.lease_until - MARGIN - self._now()
-        return left >= SHORTEST_CALL and steps.may_fail_over(settlement, tried=in_doubt)
+        return left >= SHORTEST_CALL and failover.allows(settlement, in_doubt=in_doubt)
 
     async def _work(self, lease: Lease, attempts: list[Attempt]) -> Settlement:
         """Take one step after the other at the leg's target until something can be written."""
