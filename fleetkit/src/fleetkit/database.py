@@ -11,7 +11,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import PoolProxiedConnection
 
-from fleetkit import errors, logs
+from fleetkit import background, errors, logs
 from fleetkit.listener import Listener
 from fleetkit.postgres import Connection, connect, is_away, set_json_codecs
 from fleetkit.timebase import Timebase
@@ -79,12 +79,10 @@ class Database:
         database = cls(engine)
         await database._measure()
         database._connected.clear()
-        task = asyncio.create_task(database._keep_time(), name="database-clock")
         try:
-            yield database
+            async with background.running(database._keep_time()):
+                yield database
         finally:
-            task.cancel()
-            await asyncio.wait([task])
             await engine.dispose()
 
     def now(self) -> datetime:

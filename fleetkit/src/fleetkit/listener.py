@@ -8,7 +8,7 @@ from typing import Final, Self, TypeAlias
 
 import asyncpg
 
-from fleetkit import logs
+from fleetkit import background, logs
 from fleetkit.postgres import Connection, connect
 
 log = logs.get(__name__)
@@ -57,8 +57,7 @@ class Listener:
         _traceback: TracebackType | None,
     ) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await background.end(self._task)
 
     async def _run(self) -> None:
         backoff_s = FIRST_BACKOFF_S

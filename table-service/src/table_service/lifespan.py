@@ -1,6 +1,5 @@
 """The wiring of a replica: what is opened, in which order, and closed in reverse."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from random import Random
@@ -8,7 +7,7 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
-from fleetkit import errors
+from fleetkit import background, errors
 from fleetkit.cache import Cache
 from fleetkit.database import Database, Listener
 from ledger.store.deliveries import DUE_CHANNEL
@@ -37,12 +36,6 @@ class State(TypedDict):
     deliverer: Deliverer
     looker: Looker
     inner_key: str
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a loop and see it end, before what it uses is closed under it."""
-    task.cancel()
-    await asyncio.wait([task])
 
 
 async def _warm(catalog: Catalog, exchange: Exchange, store: Store) -> None:
@@ -102,8 +95,9 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                     on_reconnect=courier.wake,
                 )
             )
-            for loop in (courier.run(), prober.run(), _warm(catalog, exchange, store)):
-                stack.push_async_callback(_end, asyncio.create_task(loop))
+            await stack.enter_async_context(
+                background.running(courier.run(), prober.run(), _warm(catalog, exchange, store))
+            )
             yield {
                 "database": database,
                 "cache": cache,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
-from fleetkit import errors, logs
+from fleetkit import background, errors, logs
 from fleetkit.database import Database
 from ledger.domain.config import Environment, Mirror, mirrors
 from ledger.store import config
@@ -28,12 +28,8 @@ class Catalog:
     @asynccontextmanager
     async def open(cls, database: Database) -> AsyncIterator[Self]:
         catalog = cls(database)
-        task = asyncio.create_task(catalog._follow(), name="catalog")
-        try:
+        async with background.running(catalog._follow()):
             yield catalog
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
 
     async def _follow(self) -> None:
         while True:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from fleetkit import errors, logs
+from fleetkit import background, errors, logs
 from fleetkit.database import Connection, Database
 from ledger.store import attempts, events, idempotency
 
@@ -42,13 +42,8 @@ CHORES = (
 @asynccontextmanager
 async def running(database: Database) -> AsyncIterator[None]:
     """Keep the chores going beside what is served."""
-    tasks = [asyncio.create_task(_repeat(database, chore), name=chore.name) for chore in CHORES]
-    try:
+    async with background.running(*(_repeat(database, chore) for chore in CHORES)):
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
 
 
 async def _repeat(database: Database, chore: Chore) -> None:

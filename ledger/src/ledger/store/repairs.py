@@ -8,6 +8,7 @@ from typing import cast
 from fleetkit.database import Connection
 from ledger.domain.commands import Kind
 from ledger.domain.repairs import Listed
+from ledger.domain.rounds import UNSETTLED
 from ledger.store.statements import DROPPED
 
 # Where a delivery may still be mended. What is in flight is nobody's to touch.
@@ -37,12 +38,16 @@ class Repair:
 
 
 async def find(conn: Connection, wanted: Filter) -> list[Listed]:
+    # Said twice, so that the index of the few unsettled ones serves and not the whole table.
+    unsettled = (
+        "AND d.settled_at IS NULL" if wanted.states and UNSETTLED.issuperset(wanted.states) else ""
+    )
     rows = await conn.fetch(
-        """SELECT d.id, d.round_id, d.table_id, d.environment, d.game_code, d.kind, d.state, d.outcome,
+        f"""SELECT d.id, d.round_id, d.table_id, d.environment, d.game_code, d.kind, d.state, d.outcome,
                   d.code, d.detail, d.attempts, d.created_at,
                   CASE WHEN d.settled_at IS NULL THEN d.due_at END AS due_at, r.state AS round_state
            FROM deliveries d LEFT JOIN rounds r ON r.id = d.round_id
-           WHERE NOT d.scheduled AND ($1::text[] IS NULL OR d.state = ANY($1))
+           WHERE NOT d.scheduled {unsettled} AND ($1::text[] IS NULL OR d.state = ANY($1))
              AND ($2::text IS NULL OR d.environment = $2)
              AND ($3::text IS NULL OR d.table_id = $3)
              AND ($4::timestamptz IS NULL OR d.created_at >= $4)
