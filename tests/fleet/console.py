@@ -191,6 +191,22 @@ class Console:
         assert found is not None
         return found
 
+    async def history(self, round_id: str) -> list[dict[str, Any]]:
+        """Read a round's events in order, each with its type and data."""
+        answer = await self.client.get(f"/v1/rounds/{round_id}/history")
+        assert answer.status_code == 200, answer.content
+        events: list[dict[str, Any]] = answer.json()["events"]
+        return events
+
+    async def told(self, round_id: str, kind: str) -> list[dict[str, Any]]:
+        """Give what a round's events of one type tell."""
+        return [one["data"] for one in await self.history(round_id) if one["type"] == kind]
+
+    async def repair(
+        self, name: str, leg: str, round_id: str, *, key: str | None = None, **body: Any
+    ) -> Answer:
+        return await self.ask("POST", f"/v1/rounds/{round_id}/legs/{leg}/{name}", body, key=key)
+
     async def in_state(self, round_id: str, state: str, *, within_s: float = 20.0) -> Round:
         async def look() -> Round | None:
             found = await self.read(round_id)

@@ -18,12 +18,14 @@ TYPES: Final = {
     "closing": "speed_roulette",
     "pair": "speed_roulette",
     "backed": "speed_roulette",
+    "lasting": "speed_roulette",
 }
-COUNTS: Final = {"roulette": 150, "vip": 5, "sicbo": 12, "baccarat": 12}
+COUNTS: Final = {"backed": 14, "roulette": 200, "vip": 5, "sicbo": 12, "baccarat": 12}
 FEW: Final = 8
 OPTIONS: Final[dict[str, dict[str, object]]] = {
     "driver": {"bet_stop": "driver"},
     "closing": {"finish_policy": "auto"},
+    "lasting": {"finish_policy": "auto", "deal_to_finish_ms": 2000},
 }
 
 
@@ -31,14 +33,18 @@ def names(kind: str) -> list[str]:
     return [f"{kind.upper()}-{number:03}" for number in range(1, COUNTS.get(kind, FEW) + 1)]
 
 
-def targets(environment: str) -> Iterator[dict[str, object]]:
+def address(environment: str, port: int) -> str:
+    return f"http://127.0.0.1:{port}/{environment.lower()}/v2/service"
+
+
+def targets(environment: str, port: int) -> Iterator[dict[str, object]]:
     for kind, game in TYPES.items():
         if kind == "pair" and environment not in ("PRD", "CIT"):
             continue
         for name in names(kind):
             target = {"id": name, "table": name, "type": game, **OPTIONS.get(kind, {})}
             if kind == "backed":
-                target["backups"] = [f"{name}-B"]
+                target["backups"] = [f"{name}-B", address(f"{environment}-B", port)]
             yield target
             if kind == "double":
                 yield {"id": f"{name}-2", "table": name, "type": game, "priority": 2}
@@ -48,8 +54,8 @@ def document(environment: str, port: int) -> dict[str, object]:
     return {
         "environment": environment,
         "primary": environment == "PRD",
-        "base_url": f"http://127.0.0.1:{port}/{environment.lower()}/v2/service",
-        "tables": list(targets(environment)),
+        "base_url": address(environment, port),
+        "tables": list(targets(environment, port)),
     }
 
 

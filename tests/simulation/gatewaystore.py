@@ -99,7 +99,7 @@ def _overtake(rows: Rows, round_: Round) -> None:
     """Drop what a cancel makes pointless."""
     for leg in round_.legs:
         for other in list(leg.deliveries.values()):
-            if other.state in ("pending", "unknown"):
+            if other.state in ("pending", "unknown") and other.kind is not Kind.CANCEL:
                 rows.close(other, "superseded", "cancelled")
 
 

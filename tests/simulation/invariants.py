@@ -76,7 +76,11 @@ class Observer:
         if effect.before in ("finished", "cancelled") and kind != "start":
             self.breaks(5, f"{what} took effect on a round that was {effect.before}")
         elif kind == "result" and effect.before == "opened" and not table.auto_bet_stop:
-            self.breaks(5, f"{what} took effect while bets were open")
+            leg = self._world.rows.deliveries[int(effect.delivery[1:])].leg
+            stop = leg.deliveries.get(Kind.BET_STOP)
+            # a table that refuses the bet-stop itself is asked to take the result all the same
+            if stop is None or stop.state != "rejected":
+                self.breaks(5, f"{what} took effect while bets were open")
         elif kind == "bet-stop" and round_.result is not None:
             self.breaks(5, f"{what} took effect after the result")
         elif kind == "finish" and round_.result is None:
@@ -174,7 +178,7 @@ class Observer:
             if delivery is not None and delivery.state == "accepted" and kind.value not in done:
                 self.breaks(8, f"the {kind} of {what} is accepted, but never took effect")
         for kind, delivery in leg.deliveries.items():
-            if delivery.state == "rejected" and kind.value in done:
+            if delivery.state == "rejected" and kind.value in done and not alerted:
                 self.breaks(
                     8, f"the {kind} of {what} is rejected ({delivery.code}), but took effect"
                 )

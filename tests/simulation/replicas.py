@@ -163,7 +163,7 @@ class Replica:
 
     async def _probe(self) -> None:
         """Probe as the prober does, but only while there is anything to probe."""
-        while self._board.open or self._guards.open_targets():
+        while self._board.open or self._guards.open_targets() or self._guards._fleet:
             await self._world.probe(self._prober.round, prober.ROUND_S)
         self._probing = False
 

@@ -105,11 +105,19 @@ def after_look(
     return _decided(lease, reply, decision)
 
 
-def after_send(lease: Lease, reply: Reply, *, random: Random) -> Do | Settlement:
-    """Turn the answer to the command into the delivery's next state."""
+def after_send(
+    lease: Lease, reply: Reply, *, random: Random, seen: TableView | None = None
+) -> Do | Settlement:
+    """Turn the answer to the command into the delivery's next state.
+
+    `seen` is the table as it was looked at before: a cancel of a round whose start was never
+    answered has learnt its id there, and the next start must know it for an old one.
+    """
     verdict = reply.verdict
     if verdict.outcome is Outcome.ACCEPTED:
         opened = _opened(verdict.table, reply.at) if lease.kind is Kind.START else None
+        if lease.kind is Kind.CANCEL and lease.external_round_id is None:
+            opened = _opened(seen, reply.at)
         return Settlement(
             lease,
             "accepted",

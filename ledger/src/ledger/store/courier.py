@@ -66,6 +66,13 @@ SELECT min(CASE WHEN c.state = 'sending' OR NOT {_WAITS} THEN {_DUE_AT}
 FROM deliveries c WHERE c.environment = $1 AND c.settled_at IS NULL
 """
 
+# A finish follows an accepted result by itself where the table is configured so, and where the round was finished
+# while its result was still refused on this leg: else a repaired leg would stay open on the table.
+_FINISHES = """
+(leg.finish_policy = 'auto'
+ OR EXISTS (SELECT FROM rounds r WHERE r.id = leg.round_id AND r.state = 'finished'))
+"""
+
 # One statement for any number of outcomes. Its condition is the fence: a settlement whose token is gone writes
 # nothing but its attempts, marked as fenced.
 SETTLE = f"""
@@ -125,7 +132,7 @@ WITH came AS (
            'finish', {Kind.FINISH.rank}, '{{}}'::jsonb, 'pending', true,
            done.came_at + leg.deal_to_finish_ms * interval '1 ms', done.came_at + interval '24 hours'
     FROM done JOIN leg ON leg.id = done.leg_id
-    WHERE done.kind = 'result' AND done.state = 'accepted' AND leg.finish_policy = 'auto'
+    WHERE done.kind = 'result' AND done.state = 'accepted' AND {_FINISHES}
     ON CONFLICT DO NOTHING
 ), after_deal AS (
     UPDATE deliveries f SET due_at = greatest(f.due_at, done.came_at + leg.deal_to_finish_ms * interval '1 ms')
@@ -189,7 +196,7 @@ SELECT id, command_id, round_id, kind, state,
                WHERE e.environment = done.environment AND e.game_code = done.game_code
                  AND e.id <> done.id AND e.settled_at IS NULL)
        OR EXISTS (SELECT FROM leg
-                  WHERE leg.id = done.leg_id AND done.kind = 'result' AND leg.finish_policy = 'auto') AS followed
+                  WHERE leg.id = done.leg_id AND done.kind = 'result' AND {_FINISHES}) AS followed
 FROM done
 """
 

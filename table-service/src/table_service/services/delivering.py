@@ -12,6 +12,7 @@ from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Attempt, Lease, Settlement
 from ledger.domain.outcomes import Outcome
 from ledger.domain.steps import Do, Reply
+from ledger.domain.tableview import TableView
 from ledger.store.deliveries import Settled
 from table_service.services.guards import Guards
 
@@ -119,6 +120,7 @@ class Deliverer:
         until = lease.lease_until - MARGIN
         step = steps.first(lease, self._now())
         refusal: Reply | None = None
+        seen: TableView | None = None
         while isinstance(step, Do):
             if until - self._now() < SHORTEST_CALL:
                 return self._give_back(lease, sent=bool(attempts))
@@ -133,9 +135,11 @@ class Deliverer:
             attempts += reply.attempts
             self._guards.record(lease, reply.verdict.health, reply.at)
             if step is Do.LOOK:
+                seen = reply.verdict.table
                 step = steps.after_look(lease, reply, refusal=refusal, random=self._random)
             else:
-                step, refusal = steps.after_send(lease, reply, random=self._random), reply
+                step = steps.after_send(lease, reply, random=self._random, seen=seen)
+                refusal = reply
         return step
 
     @staticmethod

@@ -1,0 +1,150 @@
+"""A target that is down: few calls, a plain answer, probes in dead time, and back by itself."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from fleet.console import RESULTS, Console, Round
+from fleet.rig import ENVIRONMENTS, Fleet
+from fleet.tableapi import TableApi
+from fleetkit.testing import eventually
+
+ONCE = dict.fromkeys(ENVIRONMENTS, 1)
+RED = RESULTS["speed_roulette"]
+DOWN: dict[str, dict[str, Any]] = {
+    "5xx": {"kind": "status", "status": 503},
+    "reset": {"kind": "refuse"},
+}
+OPERATIONS = ("sessions", "start", "bet-stop", "deal", "finish", "cancel", "get")
+PROBED = "The target is not answering; it is probed until it does."
+
+
+class Outage:
+    """A table of CIT that is down for every call, counted by operation."""
+
+    def __init__(self, tables: TableApi, table: str, fault: dict[str, Any]) -> None:
+        self._tables = tables
+        self._faults = {
+            name: tables.fail(**fault, environment="CIT", table=table, operation=name)
+            for name in OPERATIONS
+        }
+
+    def calls(self, operation: str) -> int:
+        return self._tables.struck(self._faults[operation])
+
+    @property
+    def commands(self) -> int:
+        return sum(self.calls(name) for name in OPERATIONS if name not in ("get", "sessions"))
+
+    def end(self) -> None:
+        for fault in self._faults.values():
+            self._tables.end(fault)
+
+
+async def light(console: Console, table: str) -> dict[str, Any]:
+    answer = await console.client.get(f"/v1/tables/{table}")
+    assert answer.status_code == 200, answer.content
+    found: dict[str, Any] = answer.json()["readiness"]
+    return found
+
+
+async def opens(console: Console, table: str) -> None:
+    """Wait until the readiness tells of the open breaker."""
+
+    async def told() -> bool:
+        found = await light(console, table)
+        return any(PROBED in sentence for sentence in found["why"])
+
+    await eventually(told, within_s=20)
+    found = await light(console, table)
+    assert (found["light"], found["without"]) == ("go_without", [f"CIT/{table}"])
+
+
+@pytest.mark.parametrize("fault", DOWN.values(), ids=DOWN)
+async def test_a_result_waits_out_an_outage(
+    console: Console, tables: TableApi, table: str, fault: dict[str, Any]
+) -> None:
+    round_ = (await console.opened(table)).round
+    assert (await console.bet_stop(round_)).status == 200
+    outage = Outage(tables, table, fault)
+    answer = await console.result(round_, wait_ms=500, **RED)
+    assert answer.status == 207
+    last = answer.round.leg("CIT").last
+    assert last.outcome in ("pending", "unknown")
+    assert last.next_attempt_at is not None
+    assert {o for e, o in answer.round.outcomes.items() if e != "CIT"} == {"accepted"}
+    await opens(console, table)
+    commands, probes = outage.commands, outage.calls("get")
+    await eventually(lambda: outage.calls("get") >= probes + 2, within_s=20)
+    # the command is held back meanwhile, and a probe is a look: seldom, and by one replica only
+    assert outage.commands == commands <= len(("first", "second", "third"))
+    assert outage.calls("get") <= probes + 4
+    waiting = (await console.read(round_)).leg("CIT").last
+    assert (waiting.outcome in ("pending", "unknown"), waiting.code) == (True, "breaker_open")
+    assert waiting.next_attempt_at is not None
+    outage.end()
+    done = await console.settled(round_, within_s=20)
+    assert (done.outcome, tables.counts(table, "deal")) == ("complete", ONCE)
+    assert (await console.finish(round_)).status == 200
+    assert (await light(console, table))["light"] == "go"
+
+
+async def left_out(console: Console, table: str) -> Round:
+    """Start a round that opens everywhere but in CIT, and bring it to its end."""
+    answer = await console.start(table)
+    assert answer.status == 207, answer.content
+    round_ = answer.round
+    for name, body in (("bet-stop", {}), ("result", RED), ("finish", {})):
+        done = await console.command(name, round_.round, **body)
+        assert done.status in (200, 207), done.content
+    assert (await console.settled(round_.round)).state == "finished"
+    return round_
+
+
+async def test_a_breaker_is_shared_and_a_start_behind_it_is_answered_at_once(
+    fleet: Fleet, console: Console, tables: TableApi, table: str
+) -> None:
+    await console.play(table)
+    unavailable = {"kind": "status", "status": 503, "code": 13042}
+    outage = Outage(tables, table, unavailable)
+    first = (await left_out(console, table)).leg("CIT").last
+    assert (first.outcome, first.code) in (("not_sent", "breaker_open"), ("expired", "deadline"))
+    await opens(console, table)
+    # a probe comes a second after it opened: by then each replica has heard of it
+    probes = outage.calls("get")
+    await eventually(lambda: outage.calls("get") > probes, within_s=10)
+    starts, answered = outage.calls("start"), await carried(fleet, table)
+    for _ in range(4):
+        leg = (await left_out(console, table)).leg("CIT")
+        assert (leg.state, leg.last.outcome, leg.last.code) == (
+            "failed",
+            "not_sent",
+            "breaker_open",
+        )
+        assert (leg.last.attempts, leg.last.detail) == (0, PROBED)
+    assert outage.calls("start") == starts
+    assert set(await carried(fleet, table)) >= set(answered)
+
+    outage.end()
+    calls = tables.requests()
+
+    async def closed() -> bool:
+        return bool((await light(console, table))["light"] == "go")
+
+    await eventually(closed, within_s=70)
+    assert tables.requests() > calls, "a probe closed it, for nobody commanded anything"
+    assert tables.counts(table, "start")["CIT"] == 1
+    await console.play(table)
+
+
+async def carried(fleet: Fleet, table: str) -> list[str]:
+    """Name the replicas of CIT whose gauge tells of this target's breaker."""
+    found = []
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for replica in await fleet.pool("table-service-cit"):
+            text = (await client.get(f"http://127.0.0.1:{replica.port}/metrics")).text
+            if re.search(rf'breaker\S*{{[^}}]*"{table}"[^}}]*}} (1|0\.5)', text):
+                found.append(replica.instance)
+    return found
