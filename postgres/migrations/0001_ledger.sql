@@ -86,7 +86,6 @@ CREATE TABLE legs (
     backups           text[]      NOT NULL DEFAULT '{}',
     state             text        NOT NULL DEFAULT 'pending'
         CHECK (state IN ('pending', 'opened', 'bet_stopped', 'dealt', 'finished', 'cancelled', 'failed')),
-    known_round_id    text,
     external_round_id text,
     bet_period        integer,
     bet_stop_at       timestamptz,

@@ -82,6 +82,13 @@ def test_an_open_breaker_is_a_reason_told_once() -> None:
     assert "probed" in found.why[0]
 
 
+def test_a_start_that_missed_is_past_once_the_breaker_has_closed() -> None:
+    missed = Trouble("CIT", CODE, "start", "expired", "breaker_open", "Not answering.", at=NOW)
+    assert light(TARGETS, [missed]).light == "go"
+    owed = Trouble("CIT", CODE, "result", "pending", "breaker_open", "Not answering.", at=NOW)
+    assert light(TARGETS, [owed]).light == "go_without"
+
+
 def test_what_an_earlier_round_owes_is_a_reason() -> None:
     owed = Trouble("PRD", CODE, "result", "unknown", None, "No answer.", at=NOW, earlier=True)
     found = light(TARGETS, [owed])

@@ -160,7 +160,12 @@ def test_another_result_is_a_conflict_and_alerts(
     )
 
 
-@pytest.mark.parametrize("status", ["opened", "bet-stopped", "bet-txn-stopped", "unknown"])
+def test_a_result_waits_while_the_table_takes_bets() -> None:
+    decision = decided("result", LEG, view(status="opened"))
+    assert (decision.action, decision.code) == (Action.WAIT, "bets_open")
+
+
+@pytest.mark.parametrize("status", ["bet-stopped", "bet-txn-stopped", "unknown"])
 def test_a_result_that_is_not_there_is_sent_again(status: str) -> None:
     assert decided("result", LEG, view(status=status)).action is Action.SEND
 

@@ -7,6 +7,7 @@ import pytest
 from ledger.domain import steps
 from ledger.domain.commands import ROUND_KINDS, Kind
 from ledger.domain.deliveries import Attempt, Lease, Settlement
+from ledger.domain.endings import WATCHED_FOR
 from ledger.domain.outcomes import Cause, Outcome, Verdict
 from ledger.domain.steps import Do, Reply
 from ledger.domain.tableview import TableView
@@ -177,8 +178,19 @@ def test_a_start_that_was_not_sent_is_tried_again_only_within_its_deadline() -> 
 @pytest.mark.parametrize("kind", ROUND_KINDS)
 def test_a_refusal_is_final_unless_an_earlier_call_may_have_arrived(kind: Kind) -> None:
     no = reply(Verdict(Outcome.REJECTED, code="13003", detail="No."))
-    assert settlement(steps.after_send(lease(kind), no, random=Random(1))).state == "rejected"
+    if kind is not Kind.RESULT:
+        assert settlement(steps.after_send(lease(kind), no, random=Random(1))).state == "rejected"
     assert steps.after_send(lease(kind, look=True), no, random=Random(1)) is Do.LOOK
+
+
+def test_a_refused_result_may_only_be_early() -> None:
+    no = reply(Verdict(Outcome.REJECTED, code="13009", detail="Bets are open."))
+    held = lease(Kind.RESULT)
+    assert steps.after_send(held, no, random=Random(1)) is Do.LOOK
+    early = settlement(looked(held, table("ours", "opened"), refusal=no))
+    assert (early.state, early.code, early.look) == ("pending", "bets_open", True)
+    stands = settlement(looked(held, table("ours", "bet-stopped"), refusal=no))
+    assert (stands.state, stands.code) == ("rejected", "13009")
 
 
 def test_a_refusal_stands_when_the_look_does_not_explain_it() -> None:
@@ -205,7 +217,7 @@ def test_a_start_that_may_yet_arrive_is_watched_past_its_deadline_and_then_given
     held, old = lease(look=True, first_sent_at=NOW), table("before", "finished")
     watched = settlement(looked(held, old, at=held.deadline_at + SECOND))
     assert (watched.state, watched.look) == ("unknown", True)
-    over = settlement(looked(held, old, at=held.deadline_at + steps.WATCHED_FOR))
+    over = settlement(looked(held, old, at=held.deadline_at + WATCHED_FOR))
     assert over.state == "expired"
 
 
@@ -250,7 +262,7 @@ def test_a_cancel_that_finds_nothing_waits_for_a_late_start_and_no_longer() -> N
     old = table("before", "finished")
     soon = settlement(looked(held, old, at=NOW + SECOND))
     assert (soon.state, soon.code) == ("unknown", "nothing_to_cancel")
-    over = settlement(looked(held, old, at=NOW + steps.WATCHED_FOR))
+    over = settlement(looked(held, old, at=NOW + WATCHED_FOR))
     assert (over.state, over.code) == ("superseded", "nothing_to_cancel")
 
 

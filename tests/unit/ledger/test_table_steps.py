@@ -7,9 +7,11 @@ import pytest
 from ledger.domain import steps
 from ledger.domain.commands import ROUND_KINDS, TABLE_KINDS, Kind
 from ledger.domain.deliveries import Lease, Settlement
+from ledger.domain.endings import WATCHED_FOR
+from ledger.domain.holds import Hold, held
 from ledger.domain.outcomes import Cause, Outcome, Verdict
 from ledger.domain.rounds import Last
-from ledger.domain.steps import WATCHED_FOR, Do, Hold, Reply
+from ledger.domain.steps import Do, Reply
 from ledger.domain.table_commands import TableCommand, TargetLeg
 from ledger.domain.tableview import TableView
 
@@ -129,8 +131,8 @@ def test_what_can_not_be_seen_is_given_up_in_the_end() -> None:
     assert (soon.state, late.state, late.outcome) == ("unknown", "expired", "unknown")
     hold = Hold(Cause.BREAKER, DEADLINE + 2 * WATCHED_FOR, "Not answering.")
     asked = lease(Kind.PAUSE, look=True)
-    assert steps.held(asked, hold, now=NOW, sent=False).state == "unknown"
-    assert steps.held(asked, hold, now=DEADLINE + WATCHED_FOR, sent=False).state == "expired"
+    assert held(asked, hold, now=NOW, sent=False).state == "unknown"
+    assert held(asked, hold, now=DEADLINE + WATCHED_FOR, sent=False).state == "expired"
 
 
 def test_a_broadcast_is_never_looked_after_nor_repeated() -> None:

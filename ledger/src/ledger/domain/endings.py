@@ -1,9 +1,12 @@
 """The ends of a delivery that no answer of the table brings about."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ledger.domain.deliveries import Lease, Settlement
 from ledger.domain.outcomes import Outcome, Verdict
+
+# A start that was sent may take effect for this long after its deadline; it is watched so long.
+WATCHED_FOR = timedelta(seconds=15)
 
 
 def settled(lease: Lease, now: datetime, state: str, code: str, detail: str) -> Settlement:

@@ -104,7 +104,8 @@ def light(
 
 def _told(trouble: Trouble, switch: Switch | None, broken: bool) -> bool:
     """Say whether a trouble is over by what came after it, or has been said in other words."""
-    if trouble.code == "breaker_open" and broken:
+    if trouble.code == "breaker_open" and (broken or trouble.state == "expired"):
+        # Told already; or the target answers its probes again, and the start that missed is past.
         return True
     if trouble.code != PAUSED or switch is None:
         return False

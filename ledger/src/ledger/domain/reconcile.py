@@ -104,6 +104,8 @@ def _result(ours: Ours, seen: TableView) -> Decision:
         return _rejected("result_conflict", "The table already has another result for this round.")
     if seen.status == "cancelled":
         return _rejected("round_cancelled", "The round is cancelled on this table.")
+    if seen.status == "opened":
+        return Decision(Action.WAIT, "bets_open", "The table still takes bets for this round.")
     return Decision(Action.SEND)
 
 

@@ -9,13 +9,10 @@ from random import Random
 from ledger.domain import policy, reconcile
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Attempt, Lease, Opened, Settlement
-from ledger.domain.endings import overtaken, settled, unseen
+from ledger.domain.endings import WATCHED_FOR, overtaken, settled, unseen
 from ledger.domain.outcomes import Cause, Outcome, Verdict
 from ledger.domain.reconcile import Action, Decision, Ours
 from ledger.domain.tableview import TableView
-
-# A start that was sent may take effect for this long after its deadline; it is watched so long.
-WATCHED_FOR = timedelta(seconds=15)
 
 # Where a leg must stand for a command to make sense on it; cancel has its own rule.
 _FITS = {
@@ -25,15 +22,6 @@ _FITS = {
     Kind.FINISH: frozenset({"dealt"}),
     Kind.CANCEL: frozenset({"pending", "opened", "bet_stopped", "dealt", "failed"}),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why a call is not made now, and when to ask again."""
-
-    cause: Cause
-    until: datetime
-    detail: str
 
 
 class Do(Enum):
@@ -95,6 +83,8 @@ def after_look(
     since = lease.written_at if decision.action is Action.SUPERSEDE else deadline
     never_sent = lease.kind is Kind.CANCEL and lease.started_at is None
     watched = decision.watch and not never_sent and reply.at < since + WATCHED_FOR
+    if decision.code == "bets_open":
+        return _too_early(lease, reply, decision, random=random)
     if decision.action is Action.WAIT and reply.at >= lease.written_at + WATCHED_FOR:
         # The table goes on showing no round: people are told, and no next start is held up.
         return _decided(lease, reply, replace(decision, action=Action.REJECT, alert=True))
@@ -125,7 +115,8 @@ def after_send(
             outcome=Outcome.ACCEPTED,
             opened=opened,
         )
-    if reconcile.doubtful(lease.kind, verdict, sent=lease.look):
+    # A refused result may only be early: a table whose clock is behind still takes bets.
+    if reconcile.doubtful(lease.kind, verdict, sent=lease.look or lease.kind is Kind.RESULT):
         return Do.LOOK
     if verdict.outcome is Outcome.REJECTED:
         return _refused(lease, reply)
@@ -146,40 +137,6 @@ def after_send(
     state = "pending" if due_at else "unknown" if lease.look else "expired"
     # What may have arrived is not given up unseen: past the deadline it is looked at, not sent.
     return _written(lease, reply, state=state, due_at=due_at or reply.at, look=lease.look)
-
-
-def held(lease: Lease, hold: Hold, *, now: datetime, sent: bool) -> Settlement:
-    """Keep a delivery back from a target that is down; no attempt is used up by it.
-
-    A start has no time to wait: it is settled as not sent, at once, unless it may have arrived.
-    """
-    look = lease.look or sent
-    if look and lease.kind.of_table and now >= lease.deadline_at + WATCHED_FOR:
-        return unseen(lease, now)
-    if hold.cause is Cause.BREAKER and lease.kind is Kind.START and not look:
-        return Settlement(
-            lease,
-            "expired",
-            now,
-            outcome=Outcome.NOT_SENT,
-            cause=hold.cause,
-            code="breaker_open",
-            detail=hold.detail,
-        )
-    if hold.until >= lease.deadline_at and not look:
-        sentence = f"The deadline of the {lease.kind} passed before it could be sent."
-        return settled(lease, now, "expired", "deadline", sentence)
-    return Settlement(
-        lease,
-        "unknown" if look else "pending",
-        now,
-        outcome=Outcome.UNKNOWN if look else Outcome.NOT_SENT,
-        cause=hold.cause,
-        code="breaker_open" if hold.cause is Cause.BREAKER else "retries_spent",
-        detail=hold.detail,
-        due_at=hold.until,
-        look=look,
-    )
 
 
 def with_attempts(settlement: Settlement, attempts: Sequence[Attempt]) -> Settlement:
@@ -207,6 +164,18 @@ def _look_again(lease: Lease, reply: Reply, *, random: Random) -> Settlement:
         deadline=datetime.max.replace(tzinfo=reply.at.tzinfo),
     )
     return _written(lease, reply, state="unknown", due_at=due_at or reply.at, look=True)
+
+
+def _too_early(lease: Lease, reply: Reply, decision: Decision, *, random: Random) -> Settlement:
+    """Keep a result until the table has stopped its bets; it has not been taken, that is known."""
+    waits = _look_again(lease, reply, random=random)
+    return replace(
+        waits,
+        state="pending",
+        outcome=Outcome.NOT_SENT,
+        code=decision.code,
+        detail=decision.detail,
+    )
 
 
 def _written(lease: Lease, reply: Reply, *, state: str, due_at: datetime, look: bool) -> Settlement:

@@ -2,7 +2,7 @@
 
 from ledger.domain.commands import Kind
 from ledger.store.leases import OWN
-from ledger.store.statements import DROPPED, LEASE
+from ledger.store.statements import DROPPED, KNOWN, LEASE
 
 # A delivery waits for those before it on its target: earlier ranks of its round, and for a start whatever
 # an earlier round of the target still owes. A cancel waits only for what is in flight.
@@ -37,9 +37,10 @@ WITH ready AS (
     SELECT c.id, row_number() OVER (PARTITION BY c.game_code ORDER BY c.rank DESC, c.seq) AS place,
            c.attempts > 0 AS backlog, c.due_at,
            {_OVERTAKEN} AS overtaken,
-           c.state <> 'pending' OR (c.kind <> 'result' AND EXISTS (
+           c.state <> 'pending' OR EXISTS (
                SELECT FROM deliveries e WHERE e.leg_id = c.leg_id AND e.rank < c.rank
-                  AND e.state <> 'accepted' AND NOT e.scheduled)) AS doubtful
+                  AND (c.kind <> 'result' OR e.kind = 'bet-stop')
+                  AND e.state <> 'accepted' AND NOT e.scheduled) AS doubtful
     FROM deliveries c
     WHERE c.environment = $1 AND c.settled_at IS NULL AND {_DUE_AT} <= now() AND NOT {_WAITS}
 ), chosen AS (
@@ -201,18 +202,14 @@ FROM done
 """
 
 # A backup takes a start over before it is sent there, so that whoever looks later looks there.
-SWITCH = """
+SWITCH = f"""
 WITH held AS (
     SELECT d.leg_id, d.id FROM deliveries d
     WHERE d.id = $1 AND d.token = $2::uuid AND d.state = 'sending' AND d.lease_until > clock_timestamp()
     FOR UPDATE
 ), leg AS (
     UPDATE legs l
-    SET served_by = $3,
-        known_round_id = (SELECT p.external_round_id FROM legs p
-                          WHERE p.environment = l.environment AND p.served_by = $3
-                            AND p.external_round_id IS NOT NULL ORDER BY p.id DESC LIMIT 1)
-    FROM held WHERE l.id = held.leg_id
+    SET served_by = $3 FROM held WHERE l.id = held.leg_id
     RETURNING l.*, held.id AS delivery_id
 ), event AS (
     INSERT INTO events (round_id, table_id, environment, type, data)
@@ -221,7 +218,7 @@ WITH held AS (
                               'game_code', leg.game_code, 'served_by', leg.served_by, 'detail', $4::text)
     FROM leg JOIN rounds r ON r.id = leg.round_id
 )
-SELECT known_round_id FROM leg
+SELECT {KNOWN} FROM leg l
 """
 
 # The gateway's way back when nothing left it: the lease ends at once and the courier takes over.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fleetkit.database import Connection
 from ledger.domain.config import Mirror
 from ledger.domain.drift import Known, Place
+from ledger.store.statements import KNOWN
 from ledger.store.tables import switches
 
 # An open round that is older than this many on its target is nobody's to mend from here.
@@ -12,7 +13,7 @@ LOOKED_BACK = 10
 
 _ROUNDS = f"""
 SELECT t.place, l.round_id AS round, r.state AS round_state, r.result, l.served_by, l.state AS leg_state,
-       l.external_round_id, l.known_round_id, d.kind AS command, d.state
+       l.external_round_id, {KNOWN}, d.kind AS command, d.state
 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS t(environment, game_code, place)
 CROSS JOIN LATERAL (SELECT * FROM legs n WHERE n.environment = t.environment AND n.game_code = t.game_code
                     ORDER BY n.id DESC LIMIT {LOOKED_BACK}) l

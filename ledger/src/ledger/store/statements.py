@@ -2,11 +2,16 @@
 
 from ledger.domain.commands import Kind
 
+# The round that leg `l`'s target had before: asked when it is needed, for it may be learnt late.
+KNOWN = """(SELECT p.external_round_id FROM legs p
+  WHERE p.environment = l.environment AND p.served_by = l.served_by AND p.id < l.id
+    AND p.external_round_id IS NOT NULL ORDER BY p.id DESC LIMIT 1) AS known_round_id"""
+
 # All a replica needs to carry out a delivery `d` of a leg `l`, in the words of domain.deliveries.Lease.
-LEASE = """
+LEASE = f"""
 d.id, d.token, d.lease_until, d.deadline_at, d.command_id, d.round_id, d.table_id, d.environment,
 d.game_code, l.served_by, l.config_version, d.kind, d.body, l.state AS leg_state, l.required,
-l.external_round_id, l.known_round_id, l.bet_stop, l.timecode_offset_ms, l.backups, d.look, d.attempts, d.due_at,
+l.external_round_id, {KNOWN}, l.bet_stop, l.timecode_offset_ms, l.backups, d.look, d.attempts, d.due_at,
 d.first_sent_at, d.created_at AS written_at, d.state,
 (SELECT coalesce(s.first_sent_at, CASE WHEN s.look OR s.state = 'sending' THEN s.created_at END)
  FROM deliveries s WHERE s.leg_id = l.id AND s.kind = 'start') AS started_at
@@ -43,14 +48,10 @@ WITH target AS (
     VALUES ($2, $1, $3, 'start', $5, $6, $7, clock_timestamp() + $8::interval)
 ), new_legs AS (
     INSERT INTO legs (round_id, environment, game_code, served_by, config_version, position, required,
-                      bet_stop, finish_policy, deal_to_finish_ms, timecode_offset_ms, backups,
-                      known_round_id)
+                      bet_stop, finish_policy, deal_to_finish_ms, timecode_offset_ms, backups)
     SELECT $1, environment, game_code, game_code, config_version, position, required,
            bet_stop, finish_policy, deal_to_finish_ms, timecode_offset_ms,
-           ARRAY(SELECT jsonb_array_elements_text($18::jsonb -> (position - 1)::int)),
-           (SELECT p.external_round_id FROM legs p
-            WHERE p.environment = t.environment AND p.served_by = t.game_code
-              AND p.external_round_id IS NOT NULL ORDER BY p.id DESC LIMIT 1)
+           ARRAY(SELECT jsonb_array_elements_text($18::jsonb -> (position - 1)::int))
     FROM target t
     RETURNING *
 ), written AS (
@@ -83,7 +84,8 @@ def _advance(
         kind, "round.finished" if kind is Kind.FINISH else "round.result"
     )
     ended = after in ("finished", "cancelled")
-    guarded = kind is not Kind.RESULT  # a result is fenced by its round id, the others are not
+    # A result is fenced by its round's id, the others are not; it only has to know that bets are stopped.
+    doubted = "e.kind = 'bet-stop'" if kind is Kind.RESULT else f"e.kind <> '{kind}'"
     due = (
         "greatest(now(), l.dealt_at + l.deal_to_finish_ms * interval '1 ms')"
         if kind is Kind.FINISH
@@ -112,7 +114,7 @@ WITH round AS (
                    WHERE e.environment = l.environment AND e.game_code = l.game_code
                      AND e.settled_at IS NULL AND e.round_id IS NOT NULL AND e.kind <> '{kind}'
                      AND (e.round_id <> l.round_id OR e.rank < {kind.rank})) AS waits,
-           EXISTS (SELECT FROM deliveries e WHERE e.leg_id = l.id AND e.kind <> '{kind}'
+           EXISTS (SELECT FROM deliveries e WHERE e.leg_id = l.id AND {doubted}
                      AND e.state <> 'accepted' AND NOT e.scheduled) AS doubtful
     FROM legs l JOIN round ON l.round_id = round.id
     LEFT JOIN deliveries s ON s.leg_id = l.id AND s.kind = 'bet-stop'
@@ -126,7 +128,7 @@ written AS (
            CASE WHEN {busy} THEN 'pending' ELSE 'sending' END,
            CASE WHEN NOT ({busy}) THEN gen_random_uuid() END,
            CASE WHEN NOT ({busy}) THEN clock_timestamp() + $7::interval END,
-           {guarded} AND doubtful AND NOT ({busy}), l.due_at, clock_timestamp() + $6::interval
+           doubtful AND NOT ({busy}), l.due_at, clock_timestamp() + $6::interval
     FROM leg l, round
     ON CONFLICT (leg_id, kind) WHERE leg_id IS NOT NULL DO UPDATE
         SET command_id = excluded.command_id, state = excluded.state, token = excluded.token,

@@ -10,6 +10,7 @@ from fleetkit import logs
 from ledger.domain import failover, steps
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Attempt, Lease, Settlement
+from ledger.domain.holds import held
 from ledger.domain.outcomes import Outcome
 from ledger.domain.steps import Do, Reply
 from ledger.domain.tableview import TableView
@@ -128,7 +129,7 @@ class Deliverer:
             again = step is Do.SEND and (lease.attempts > 0 or _sent(lease, attempts))
             hold = self._guards.hold(lease, again=again, now=self._now())
             if hold is not None:
-                return steps.held(lease, hold, now=self._now(), sent=bool(attempts))
+                return held(lease, hold, now=self._now(), sent=bool(attempts))
             operation = "get" if step is Do.LOOK else lease.kind.operation
             limit = min(until, lease.deadline_at) if self._bounded(lease, step) else until
             reply = await self._tables.call(lease, operation, until=limit)

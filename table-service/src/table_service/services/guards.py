@@ -8,8 +8,8 @@ from ledger.domain import breaker, budget
 from ledger.domain.breaker import CLOSED, Breaker
 from ledger.domain.budget import EMPTY, Budget
 from ledger.domain.deliveries import Lease
+from ledger.domain.holds import Hold
 from ledger.domain.outcomes import Cause
-from ledger.domain.steps import Hold
 
 log = logs.get(__name__)
 
