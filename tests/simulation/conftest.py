@@ -1,16 +1,9 @@
 """The simulation's options: how many rounds, from which seed, or one world again."""
 
 import logging
-import sys
-from pathlib import Path
 
 import pytest
 import structlog
-
-# The simulation is a package of its own, imported by the tests and by the processes they start.
-FOLDER = str(Path(__file__).resolve().parents[1])
-if FOLDER not in sys.path:
-    sys.path.insert(0, FOLDER)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,6 +11,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rounds", type=int, default=None, help="rounds to play in all")
     group.addoption("--seed", type=int, default=1, help="the seed all worlds are drawn from")
     group.addoption("--world", default=None, help="one world, as a failing run names it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the replay of a world unless one is named."""
+    if config.getoption("--world", default=None) is None:
+        items[:] = [item for item in items if item.name != "test_replay_of_a_world"]
 
 
 @pytest.fixture(autouse=True)

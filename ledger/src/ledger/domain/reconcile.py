@@ -105,7 +105,7 @@ def _result(ours: Ours, seen: TableView) -> Decision:
     if seen.status == "cancelled":
         return _rejected("round_cancelled", "The round is cancelled on this table.")
     if seen.status == "opened":
-        return Decision(Action.WAIT, "bets_open", "The table still takes bets for this round.")
+        return Decision(Action.WAIT, "bets_still_open", "The table still takes bets.")
     return Decision(Action.SEND)
 
 

@@ -83,7 +83,7 @@ def after_look(
     since = lease.written_at if decision.action is Action.SUPERSEDE else deadline
     never_sent = lease.kind is Kind.CANCEL and lease.started_at is None
     watched = decision.watch and not never_sent and reply.at < since + WATCHED_FOR
-    if decision.code == "bets_open":
+    if decision.code == "bets_still_open":
         return _too_early(lease, reply, decision, random=random)
     if decision.action is Action.WAIT and reply.at >= lease.written_at + WATCHED_FOR:
         # The table goes on showing no round: people are told, and no next start is held up.

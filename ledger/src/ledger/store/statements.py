@@ -209,7 +209,11 @@ ADVANCE = {
         Kind.CANCEL,
         before="'open', 'dealt'",
         after="cancelled",
-        legs="l.state IN ('pending', 'opened', 'bet_stopped', 'dealt')",
+        # A required leg whose start came late is failed, and its round is open at the table all the same.
+        legs="""(l.state IN ('pending', 'opened', 'bet_stopped', 'dealt')
+                 OR (l.state = 'failed' AND l.external_round_id IS NOT NULL
+                     AND EXISTS (SELECT FROM deliveries e WHERE e.leg_id = l.id AND e.kind = 'start'
+                                    AND e.state = 'expired')))""",
         busy="in_flight",
         extra=_OVERTAKEN,
     ),
