@@ -14,6 +14,9 @@ from ledger.domain.outcomes import Cause, Outcome, Verdict
 from ledger.domain.reconcile import Action, Decision, Ours
 from ledger.domain.tableview import TableView
 
+# Bets that are stopped later than this after their time are late, and the ledger says so.
+ON_TIME = timedelta(milliseconds=250)
+
 # Where a leg must stand for a command to make sense on it; cancel has its own rule.
 _FITS = {
     Kind.START: frozenset({"pending"}),
@@ -108,11 +111,14 @@ def after_send(
         opened = _opened(verdict.table, reply.at) if lease.kind is Kind.START else None
         if lease.kind is Kind.CANCEL and lease.external_round_id is None:
             opened = _opened(seen, reply.at)
+        late = lease.kind is Kind.BET_STOP and reply.at > lease.due_at + ON_TIME
         return Settlement(
             lease,
             "accepted",
             reply.at,
             outcome=Outcome.ACCEPTED,
+            code="late_bet_stop" if late else None,
+            detail="The bets were stopped late: nobody could do it at its time." if late else None,
             opened=opened,
         )
     # A refused result may only be early: a table whose clock is behind still takes bets.

@@ -143,6 +143,9 @@ async def cancel_leg(conn: Connection, leg_id: int, repair: Repair) -> bool:
                 ), dropped AS (
                     INSERT INTO events (round_id, table_id, environment, type, data)
                     {DROPPED.format("overtaken")}
+                ), unopened AS (
+                    UPDATE legs l SET state = 'failed' FROM overtaken
+                    WHERE l.id = overtaken.leg_id AND overtaken.kind = 'start' AND l.state = 'pending'
                 ), written AS (
                     INSERT INTO deliveries (id, command_id, round_id, leg_id, table_id, environment,
                                             game_code, kind, rank, body, state, look, due_at, deadline_at)

@@ -177,6 +177,9 @@ overtaken AS (
     RETURNING d.*
 ), dropped AS (
     INSERT INTO events (round_id, table_id, environment, type, data) {DROPPED.format("overtaken")}
+), unopened AS (
+    UPDATE legs l SET state = 'failed' FROM overtaken
+    WHERE l.id = overtaken.leg_id AND overtaken.kind = 'start' AND l.state = 'pending'
 ),"""
 
 ADVANCE = {

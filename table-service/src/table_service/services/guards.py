@@ -1,6 +1,6 @@
 """What keeps calls from a target that is down: its breaker and its retry budget."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from fleetkit import logs
@@ -69,6 +69,10 @@ class Guards:
         return [
             lease for code, lease in self._leases.items() if self.state(code).opened_at is not None
         ]
+
+    def leases(self, codes: Sequence[str]) -> list[Lease]:
+        """Give the last lease of each of these targets that this replica has met."""
+        return [self._leases[code] for code in codes if code in self._leases]
 
     def begin_probe(self, code: str, now: datetime) -> None:
         self._own[code] = breaker.probe(self.state(code), now)

@@ -66,7 +66,9 @@ class Prober:
         """Hear what the fleet knows, then probe what is due."""
         known = await self._board.read()
         if known is not None:
-            self._guards.hear(known)
+            # What was held here in the moment between another replica's probe and now goes on.
+            for lease in self._guards.leases(self._guards.hear(known)):
+                await self._waiting.hasten(lease)
         targets = self._guards.open_targets()
         if targets:
             await asyncio.gather(*(self._probe(lease) for lease in targets))
