@@ -128,7 +128,8 @@ class Observer:
         at = delivery.first_call_at
         environment = delivery.leg.place.environment
         due = max(delivery.due_at, delivery.created_at)
-        if at is None or delivery.trouble or delivery.code is not None:
+        # That it was late is no reason why: here replicas are there, and only trouble delays them.
+        if at is None or delivery.trouble or delivery.code not in (None, "late_bet_stop"):
             return
         if at - due > LATE_STOP and not self._world.disturbed(environment, delivery.created_at):
             self.breaks(9, f"bet-stop {delivery.id} was sent {at - due} late and says not why")
