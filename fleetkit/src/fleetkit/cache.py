@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, NewType, Self, TypeVar
 
 from prometheus_client import Counter
 from redis.asyncio import Redis
@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from fleetkit import logs
+from fleetkit.redislink import Connection
 
 log = logs.get(__name__)
 
@@ -22,6 +23,8 @@ AWAY_S: Final = 1.0
 FAILURES: Final = Counter("pitboss_cache_failures", "Cache calls that Redis did not answer.")
 
 Answer = TypeVar("Answer")
+Script = NewType("Script", str)
+"""Lua that Redis runs in one piece."""
 
 
 class Cache:
@@ -32,6 +35,7 @@ class Cache:
         self.failures = 0
         self._prefix = prefix
         self._away_until = 0.0
+        self._scripts: dict[Script, Any] = {}
 
     @classmethod
     @asynccontextmanager
@@ -42,6 +46,7 @@ class Cache:
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
             decode_responses=False,
+            connection_class=Connection,
         )
         try:
             yield cls(client, prefix)
@@ -81,6 +86,15 @@ class Cache:
             await self._ask(lambda: self.client.hdel(name, field), otherwise=0)
         else:
             await self._ask(lambda: self.client.hset(name, field, value), otherwise=0)
+
+    async def run(self, script: Script, key: str, *args: float) -> Any:
+        """Run a script over one key; None when Redis is away."""
+        call = self._scripts.get(script)
+        if call is None:
+            call = self._scripts[script] = self.client.register_script(script)
+        return await self._ask(
+            lambda: call(keys=[self._prefix + key], args=list(args)), otherwise=None
+        )
 
     async def ping(self) -> bool:
         """Ask even while Redis counts as away, so that a health check sees it come back."""

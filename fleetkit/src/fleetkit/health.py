@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.datastructures import State
 
 from fleetkit import errors, logs
+from fleetkit.load import Load
 
 log = logs.get(__name__)
 
@@ -35,8 +36,9 @@ class Check:
 class Readiness:
     """Whether this process wants work: it does not once it was told to stop."""
 
-    def __init__(self, checks: Sequence[Check]) -> None:
+    def __init__(self, checks: Sequence[Check], load: Load | None = None) -> None:
         self.checks = tuple(checks)
+        self._load = load or Load()
         self.draining = False
 
     async def examine(self, state: State) -> tuple[bool, dict[str, object]]:
@@ -44,8 +46,11 @@ class Readiness:
         shown = dict(zip((check.name for check in self.checks), found, strict=True))
         ready = all(shown[check.name]["ok"] or not check.degrading for check in self.checks)
         if self.draining:
-            return False, {"status": "draining", "checks": shown}
-        return ready, {"status": "ready" if ready else "unready", "checks": shown}
+            return False, self._shape("draining", shown)
+        return ready, self._shape("ready" if ready else "unready", shown)
+
+    def _shape(self, status: str, checks: Mapping[str, object]) -> dict[str, object]:
+        return {"status": status, "in_flight": self._load.read(), "checks": checks}
 
 
 async def _examine(check: Check, state: State) -> dict[str, object]:
@@ -73,9 +78,10 @@ def _answer(status: int, body: Mapping[str, Any]) -> Response:
     )
 
 
-_READY: Final = {"status": "ready", "checks": {"postgres": {"ok": True}}}
+_READY: Final = {"status": "ready", "in_flight": 3, "checks": {"postgres": {"ok": True}}}
 _UNREADY: Final = {
     "status": "unready",
+    "in_flight": 0,
     "checks": {"postgres": {"ok": False, "reason": "No answer within 1 s."}},
 }
 

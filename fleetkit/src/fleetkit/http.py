@@ -11,8 +11,15 @@ from httpx_aiohttp import AiohttpTransport
 
 KEEPALIVE_S: Final = 15.0
 
+
+class UntrustedError(httpx.ConnectError):
+    """TCP connected, but no TLS that can be trusted came of it; nothing was sent."""
+
+
 _EXACT: Final[tuple[tuple[type[BaseException], type[httpx.TransportError]], ...]] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (aiohttp.ClientConnectorCertificateError, UntrustedError),
+    (aiohttp.ClientSSLError, UntrustedError),
     (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
     (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
     (aiohttp.ClientConnectorError, httpx.ConnectError),
@@ -33,8 +40,24 @@ def exact(error: Exception, request: httpx.Request) -> Exception:
     cause = error if isinstance(error, aiohttp.ClientError) else error.__cause__
     for seen, named in _EXACT:
         if isinstance(cause, seen):
-            return named(str(cause) or type(cause).__name__, request=request)
+            said = _say_tls(cause) if named is UntrustedError else str(cause)
+            return named(said or type(cause).__name__, request=request)
     return error
+
+
+def _say_tls(cause: BaseException | None) -> str:
+    """Give OpenSSL's reason without the library's decoration around it."""
+    reason = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None) or cause
+    words = getattr(reason, "verify_message", None) or getattr(reason, "reason", None)
+    return str(words or reason).strip().rstrip(".")
+
+
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """Trust the authorities httpx knows, and those in the file."""
+    context = httpx.create_ssl_context()
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 class _Body(httpx.AsyncByteStream):

@@ -3,7 +3,7 @@
 import logging
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final, cast
 
 import orjson
@@ -18,12 +18,24 @@ _QUIET: Final = ("asyncio", "httpx", "httpcore", "aiohttp.access", "uvicorn.erro
 _EXCEPTION_PARTS: Final = 3
 
 
-def _render(_logger: object, _method: str, event: MutableMapping[str, Any]) -> bytes:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+Tee = Callable[[bytes], None]
+"""Is given each line as well; it must not wait, and must not log."""
 
 
-def _render_text(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-    return _render(logger, method, event).decode()
+class _Renderer:
+    """Writes an event as one line of JSON."""
+
+    def __init__(self, tee: Tee | None) -> None:
+        self._tee = tee
+
+    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> bytes:
+        line = orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
+        if self._tee is not None:
+            self._tee(line)
+        return line
+
+    def text(self, logger: object, method: str, event: MutableMapping[str, Any]) -> str:
+        return self(logger, method, event).decode()
 
 
 def _add_ids(
@@ -81,12 +93,13 @@ def _processors(service: str, instance: str) -> list[Processor]:
     ]
 
 
-def configure(service: str, instance: str, level: str = "info") -> None:
+def configure(service: str, instance: str, level: str = "info", tee: Tee | None = None) -> None:
     """Route structlog and the standard library, uvicorn's loggers too, to JSON on stdout."""
+    render = _Renderer(tee)
     number = logging.getLevelNamesMapping()[level.upper()]
     chain = _processors(service, instance)
     structlog.configure(
-        processors=[*chain, _render],
+        processors=[*chain, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.BytesLoggerFactory(file=sys.stdout.buffer),
         cache_logger_on_first_use=True,
@@ -95,7 +108,7 @@ def configure(service: str, instance: str, level: str = "info") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _adopt_foreign, *chain],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render_text],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render.text],
         )
     )
     root = logging.getLogger()

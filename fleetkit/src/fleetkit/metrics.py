@@ -14,7 +14,11 @@ def install(app: FastAPI) -> None:
     """Count and time requests by route, and answer `/metrics`."""
     requests = CollectorRegistry()
     instrumentator = Instrumentator(
-        should_group_status_codes=False, excluded_handlers=_PROBES, registry=requests
+        should_group_status_codes=False,
+        excluded_handlers=_PROBES,
+        # A stream of events is no slow answer.
+        should_exclude_streaming_duration=True,
+        registry=requests,
     )
     instrumentator.instrument(
         app, latency_highr_buckets=_BUCKETS_S, latency_lowr_buckets=(0.01, 0.1, 1, 10)

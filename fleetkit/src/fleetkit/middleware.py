@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fleetkit import context, logs, problems
+from fleetkit.load import Load
 
 log = logs.get(__name__)
 
@@ -20,8 +21,11 @@ _FAILED: Final = 500
 class Middleware:
     """Pure ASGI, as Starlette's BaseHTTPMiddleware costs a task and a queue per request."""
 
-    def __init__(self, app: ASGIApp, *, body_limit: int = BODY_LIMIT) -> None:
+    def __init__(
+        self, app: ASGIApp, *, body_limit: int = BODY_LIMIT, load: Load | None = None
+    ) -> None:
         self._app = app
+        self._load = load or Load()
         self._body_limit = body_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,14 +36,19 @@ class Middleware:
         context.enter(request=headers.get("x-request-id"), parent=headers.get("traceparent"))
         exchange = _Exchange(receive, send, self._body_limit)
         began = time.perf_counter()
+        counted = scope["path"] not in _PROBES
+        self._load.requests += counted
         try:
             if exchange.announces_too_much(headers.get("content-length")):
                 await problems.unrouted(HTTPException(_TOO_LARGE))(scope, receive, exchange.send)
             else:
                 await self._run(scope, exchange)
         finally:
-            if scope["path"] not in _PROBES:
-                _log(scope, exchange, time.perf_counter() - began)
+            self._load.requests -= counted
+            if counted:
+                seconds = time.perf_counter() - began
+                _log(scope, exchange, seconds)
+                _report(scope, exchange, seconds)
 
     async def _run(self, scope: Scope, exchange: "_Exchange") -> None:
         try:
@@ -60,6 +69,7 @@ class _Exchange:
 
     def __init__(self, receive: Receive, send: Send, body_limit: int) -> None:
         self.status: int | None = None
+        self.streams = False
         self._receive = receive
         self._send = send
         self._body_limit = body_limit
@@ -84,8 +94,19 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
+            self.streams = headers.get("content-type", "").startswith("text/event-stream")
             headers["x-request-id"] = context.request_id.get() or ""
         await self._send(message)
+
+
+def _report(scope: Scope, exchange: _Exchange, seconds: float) -> None:
+    """Tell of it under its route's address; how long a stream was read says nothing of us."""
+    reporter = scope["app"].state.reporter if "app" in scope else None
+    if reporter is None or exchange.streams:
+        return
+    route = scope.get("route")
+    path = "unrouted" if route is None else route.path
+    reporter.report(f"{scope['method']} {path}", seconds=seconds, status=exchange.status or _FAILED)
 
 
 def _log(scope: Scope, exchange: _Exchange, seconds: float) -> None:

@@ -116,8 +116,11 @@ async def apply(url: str, folder: Path = FOLDER) -> list[Migration]:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m fleetkit.migrations", description=__doc__)
     parser.add_argument("--database-url", default=os.environ.get("PITBOSS_DATABASE_URL"))
+    parser.add_argument("--database-url-file", type=Path, help="read the address from there")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
+    if options.database_url_file is not None:
+        options.database_url = options.database_url_file.read_text().strip()
     if not options.database_url:
         sys.stderr.write("Give --database-url, or set PITBOSS_DATABASE_URL.\n")
         return 2

@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -32,6 +33,11 @@ STATUSES: Final[Mapping[type[errors.PitbossError], int]] = {
     errors.TooMany: 429,
     errors.Unavailable: 503,
 }
+
+_COUNTED: Final = frozenset({401, 403, 429})
+REFUSALS: Final = Counter(
+    "pitboss_refusals", "Requests refused for who asked, or how often.", ["status", "code"]
+)
 
 _UNROUTED: Final[Mapping[int, tuple[str, str]]] = {
     400: ("malformed", "The body can't be read."),
@@ -133,6 +139,8 @@ def of(error: errors.PitbossError) -> Response:
     extra = dict(error.extra)
     if error.field is not None:
         extra["field"] = error.field
+    if status in _COUNTED:
+        REFUSALS.labels(status=str(status), code=error.code).inc()
     headers = {}
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, -int(-error.retry_after_s // 1)))
@@ -156,17 +164,22 @@ def _field(loc: Sequence[object]) -> str:
     return _clean(".".join(str(part) for part in loc))
 
 
-def invalid(error: RequestValidationError) -> Response:
-    found = error.errors()
-    if any(problem["type"] == "json_invalid" for problem in found):
-        return answer(400, "malformed_json", "The body is not JSON.")
-    listed = [
+def listed_in(error: RequestValidationError) -> list[dict[str, str]]:
+    """List what is wrong, each with its field; nothing that was sent is repeated."""
+    return [
         {
             "field": _field(problem["loc"]),
             "detail": _clean(str(problem["msg"]).removeprefix("Value error, ")),
         }
-        for problem in found[:MOST_ERRORS]
+        for problem in error.errors()[:MOST_ERRORS]
     ]
+
+
+def invalid(error: RequestValidationError) -> Response:
+    found = error.errors()
+    if any(problem["type"] == "json_invalid" for problem in found):
+        return answer(400, "malformed_json", "The body is not JSON.")
+    listed = listed_in(error)
     first = listed[0] if listed else {"field": "body", "detail": "is wrong"}
     detail = f"{first['field']}: {first['detail']}"
     more = len(found) - 1

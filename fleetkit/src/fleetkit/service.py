@@ -11,12 +11,16 @@ from typing import Any, Final
 import orjson
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import Lifespan
 
 from fleetkit import health, logs, metrics, openapi, problems
+from fleetkit.load import Load
 from fleetkit.middleware import Middleware
 from fleetkit.settings import Settings, split_bind
+from fleetkit.shipping import Shipper
+from fleetkit.wire import Protocol
 
 log = logs.get(__name__)
 
@@ -45,6 +49,7 @@ def build(
     routers: Sequence[APIRouter],
     checks: Sequence[health.Check],
     docs: bool,
+    origins: Sequence[str] = (),
 ) -> FastAPI:
     """Wire an app; nothing connects before its lifespan."""
     app = FastAPI(
@@ -59,12 +64,24 @@ def build(
         redirect_slashes=False,
     )
     app.state.service = name
-    app.state.readiness = health.Readiness(checks)
+    app.state.load = Load()
+    app.state.reporter = None  # set by a service that tells the metrics-service of its requests
+    app.state.readiness = health.Readiness(checks, app.state.load)
     problems.install(app)
     app.include_router(health.router(app.state.readiness))
     for router in routers:
         app.include_router(router)
-    app.add_middleware(Middleware)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["*"],
+            # Keys go in a header; the console's cookie stays with its own origin.
+            allow_credentials=False,
+            expose_headers=["ETag", "Idempotent-Replay", "Retry-After", "X-Request-Id"],
+        )
+    app.add_middleware(Middleware, load=app.state.load)
     metrics.install(app)
     if docs:
         openapi.install(app)
@@ -87,10 +104,18 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def run(factory: Callable[[], FastAPI], settings: Settings) -> None:
-    """Serve until told to stop: finish what runs, for 8 s at most, and return."""
+def run(factory: Callable[[], FastAPI], settings: Settings, *, ship: bool = True) -> None:
+    """Serve until told to stop: finish what runs, for 8 s at most, and return.
+
+    With `ship` its log goes to the log service too, where that is set; not the log service's own.
+    """
     app = factory()
-    logs.configure(app.state.service, settings.instance, settings.log_level)
+    tee = None
+    if ship and settings.log_ship == "on":
+        shipper = Shipper(settings.redis_url.get_secret_value())
+        app.router.lifespan_context = shipper.around(app.router.lifespan_context)
+        tee = shipper.take
+    logs.configure(app.state.service, settings.instance, settings.log_level, tee)
     host, port = split_bind(settings.bind)
     server = _Server(
         uvicorn.Config(
@@ -98,12 +123,14 @@ def run(factory: Callable[[], FastAPI], settings: Settings) -> None:
             host=host,
             port=port,
             loop="uvloop",
-            http="httptools",
+            http=Protocol,
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
+            # Whose word for the caller's address and scheme is taken: our nginx's.
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
         )
