@@ -4,15 +4,18 @@ import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ledger.domain import results
 
@@ -25,11 +28,40 @@ Backup = Annotated[
 ]
 SecretRef = Annotated[str, StringConstraints(max_length=256)]
 
-_REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f\x7f]+)$")
+# The fleet's own variables are no secrets of a table: they must not go out to its address.
+_REFERENCE = re.compile(r"^(env:(?!PITBOSS_)[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00-\x1f\x7f]+)$")
+
+
+def _refuse(title: str, wrong: Iterable[tuple[tuple[str | int, ...], str]]) -> None:
+    """Refuse values that don't fit each other, each by the place it has in the document."""
+    found = [
+        InitErrorDetails(
+            type=PydanticCustomError("value_error", "{it}", {"it": it}), loc=at, input=None
+        )
+        for at, it in wrong
+    ]
+    if found:
+        raise ValidationError.from_exception_data(title, found)
+
+
+def _check_address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        fine = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ValueError("is no address: write https://host:port/path")
+    if "@" in parts.netloc:
+        raise ValueError(
+            "holds a user or password: give signature or table_token as a reference instead"
+        )
+    return url
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # Strict: a number in quotes is a mistake to be told, not to be mended.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=True)
 
 
 class Timeouts(_Document):
@@ -66,7 +98,8 @@ class Scaling(_Document):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min_instances > self.max_instances:
-            raise ValueError("min_instances is above max_instances")
+            sentence = f"{self.min_instances} is above max_instances, {self.max_instances}"
+            _refuse("Scaling", [(("min_instances",), sentence)])
         return self
 
 
@@ -84,7 +117,7 @@ class Target(_Document):
     deal_to_finish_ms: int = Field(default=0, ge=0, le=600_000)
     timecode_offset_ms: int = Field(default=0, ge=-60_000, le=60_000)
     on_failure: Literal["rejoin"] = "rejoin"
-    backups: tuple[Backup, ...] = Field(default=(), max_length=10)
+    backups: tuple[Backup, ...] = Field(default=(), max_length=10, strict=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -100,6 +133,23 @@ class Target(_Document):
         if known is None:
             raise ValueError(f"unknown game type; known are {', '.join(sorted(results.FIELD))}")
         return known
+
+    @model_validator(mode="after")
+    def _other_backups(self) -> Self:
+        wrong: list[tuple[tuple[str | int, ...], str]] = []
+        for place, backup in enumerate(self.backups):
+            at = ("backups", place)
+            if backup == self.id:
+                wrong.append((at, f"{backup} can't be a backup of itself"))
+            elif backup in self.backups[:place]:
+                wrong.append((at, f"{backup} stands twice in the list"))
+            elif "://" in backup:
+                try:
+                    _check_address(backup)
+                except ValueError as error:
+                    wrong.append((at, str(error)))
+        _refuse("Target", wrong)
+        return self
 
 
 class Environment(_Document):
@@ -118,7 +168,12 @@ class Environment(_Document):
     timeouts_ms: Timeouts = Timeouts()
     limits: Limits = Limits()
     scaling: Scaling = Scaling()
-    tables: tuple[Target, ...] = Field(max_length=10_000)
+    tables: tuple[Target, ...] = Field(max_length=10_000, strict=False)
+
+    @field_validator("base_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        return _check_address(value)
 
     @field_validator("signature", "table_token")
     @classmethod
@@ -130,11 +185,21 @@ class Environment(_Document):
     @model_validator(mode="after")
     def _distinct_targets(self) -> Self:
         seen: set[str] = set()
-        for target in self.tables:
+        types: dict[str, str] = {}
+        wrong: list[tuple[tuple[str | int, ...], str]] = []
+        for place, target in enumerate(self.tables):
             if target.id in seen:
-                raise ValueError(f"table {target.id} stands twice in the list")
+                wrong.append((("tables", place, "id"), f"{target.id} stands twice in the list"))
             seen.add(target.id)
+            known = types.setdefault(target.table, target.type)
+            if target.type != known:
+                sentence = f"{target.table} has another target that is {known}, not {target.type}"
+                wrong.append((("tables", place, "type"), sentence))
+        _refuse("Environment", wrong)
         return self
+
+    def target(self, game_code: str) -> Target | None:
+        return next((one for one in self.tables if one.id == game_code), None)
 
     def required(self, target: Target) -> bool:
         return self.primary if target.required is None else target.required

@@ -181,7 +181,9 @@ def _follow(place: Place, latest: Known, seen: TableView) -> str | None:
 def _end(place: Place, earlier: Known) -> str | None:
     """Give the call that ends an earlier round of ours on this target."""
     if earlier.failed:
-        return _leg(place, earlier, "retry")
+        # A leg whose start counts as failed owes nothing that could be retried, but a cancel.
+        unstarted = earlier.leg_state in {"failed", "pending"} and earlier.command != "cancel"
+        return _leg(place, earlier, "cancel" if unstarted else "retry")
     if earlier.round_state in _OVER or earlier.leg_state in _OVER:
         return None
     return _round_call(earlier, "finish" if earlier.round_state == "dealt" else "cancel")

@@ -71,6 +71,7 @@ class Failure:
     sent: bool
     cause: Cause
     detail: str
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ def classify(operation: str, seen: Answer | Failure, *, now: datetime) -> Verdic
         return Verdict(
             outcome=Outcome.UNKNOWN if seen.sent else Outcome.NOT_SENT,
             cause=seen.cause,
+            code=seen.code,
             detail=envelope.plain(seen.detail),
             health=None if seen.cause in _OURS and not seen.sent else False,
         )

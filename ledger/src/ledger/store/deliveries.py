@@ -8,7 +8,8 @@ from typing import cast
 from fleetkit.database import Connection
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Lease, Settlement
-from ledger.store.courier import CLAIM, NEXT_DUE, RELEASE, SETTLE, SWITCH
+from ledger.store import settling
+from ledger.store.courier import CLAIM, NEXT_DUE, RELEASE, SWITCH
 from ledger.store.leases import read
 
 # The gateways wait on this channel for what couriers settle; the couriers wait on the other for new work.
@@ -43,7 +44,7 @@ async def settle(
 ) -> list[Settled]:
     attempts = [(s.lease.id, a) for s in settlements for a in s.attempts]
     rows = await conn.fetch(
-        SETTLE,
+        settling.statement(settlements),
         [s.lease.id for s in settlements],
         [s.lease.token for s in settlements],
         [s.state for s in settlements],

@@ -1,10 +1,12 @@
-"""The events of rounds: sealed into a chain per round, read in its order."""
+"""Events: those of a round sealed into its chain and read in its order, others written alone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
 from fleetkit.database import Connection
+from ledger.domain import feed
 from ledger.domain.history import Event
 
 
@@ -15,6 +17,26 @@ class History:
     round_id: str
     table: str
     events: tuple[Event, ...]
+
+
+async def publish(
+    conn: Connection,
+    *,
+    type: str,  # noqa: A002 - the contract's word
+    table: str | None = None,
+    environment: str | None = None,
+    data: Mapping[str, object] | None = None,
+) -> None:
+    """Write an event that belongs to no round, in the caller's transaction; the relay tells it."""
+    if type not in feed.TYPES:
+        raise ValueError(f"{type} is no type of event")
+    await conn.execute(
+        "INSERT INTO events (table_id, environment, type, data) VALUES ($1, $2, $3, $4)",
+        table,
+        environment,
+        type,
+        dict(data or {}),
+    )
 
 
 async def seal(conn: Connection, round_id: str) -> int:

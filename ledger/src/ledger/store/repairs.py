@@ -26,6 +26,8 @@ class Filter:
     until: datetime | None = None
     after: str | None = None
     limit: int = 100
+    tables: frozenset[str] | None = None
+    environments: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ async def find(conn: Connection, wanted: Filter) -> list[Listed]:
              AND ($4::timestamptz IS NULL OR d.created_at >= $4)
              AND ($5::timestamptz IS NULL OR d.created_at < $5)
              AND ($6::text IS NULL OR d.id > $6)
+             AND ($8::text[] IS NULL OR d.table_id = ANY($8))
+             AND ($9::text[] IS NULL OR d.environment = ANY($9))
            ORDER BY d.id LIMIT $7""",
         list(wanted.states) if wanted.states else None,
         wanted.environment,
@@ -61,6 +65,8 @@ async def find(conn: Connection, wanted: Filter) -> list[Listed]:
         wanted.until,
         wanted.after,
         wanted.limit,
+        None if wanted.tables is None else list(wanted.tables),
+        None if wanted.environments is None else list(wanted.environments),
     )
     return [Listed(**dict(row)) for row in rows]
 

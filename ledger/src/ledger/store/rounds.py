@@ -149,9 +149,19 @@ async def open_on(conn: Connection, table: str) -> str | None:
     )
 
 
+async def place(conn: Connection, round_id: str) -> tuple[str, frozenset[str]] | None:
+    """Give a round's table and the environments of its legs; neither ever changes."""
+    row = await conn.fetchrow(
+        """SELECT r.table_id, array_agg(l.environment) FILTER (WHERE l.id IS NOT NULL) AS environments
+           FROM rounds r LEFT JOIN legs l ON l.round_id = r.id WHERE r.id = $1 GROUP BY r.id""",
+        round_id,
+    )
+    return (row["table_id"], frozenset(row["environments"] or ())) if row else None
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rounds to list, newest first."""
+    """Which rounds to list, newest first; of those tables, with a leg in those environments."""
 
     table: str | None = None
     state: str | None = None
@@ -160,6 +170,8 @@ class Filter:
     until: datetime | None = None
     before: str | None = None
     limit: int = 50
+    tables: frozenset[str] | None = None
+    environments: frozenset[str] | None = None
 
 
 async def find(conn: Connection, wanted: Filter) -> list[Round]:
@@ -178,6 +190,9 @@ async def find(conn: Connection, wanted: Filter) -> list[Round]:
              AND ($4::timestamptz IS NULL OR started_at >= $4)
              AND ($5::timestamptz IS NULL OR started_at < $5)
              AND ($6::text IS NULL OR id < $6)
+             AND ($8::text[] IS NULL OR table_id = ANY($8))
+             AND ($9::text[] IS NULL OR EXISTS (
+                     SELECT FROM legs l WHERE l.round_id = r.id AND l.environment = ANY($9)))
            ORDER BY id DESC LIMIT $7""",
         wanted.table,
         wanted.state,
@@ -186,6 +201,8 @@ async def find(conn: Connection, wanted: Filter) -> list[Round]:
         wanted.until,
         wanted.before,
         wanted.limit,
+        None if wanted.tables is None else list(wanted.tables),
+        None if wanted.environments is None else list(wanted.environments),
     )
     return await get_all(conn, [row[0] for row in ids])
 

@@ -132,7 +132,10 @@ written AS (
     FROM leg l, round
     ON CONFLICT (leg_id, kind) WHERE leg_id IS NOT NULL DO UPDATE
         SET command_id = excluded.command_id, state = excluded.state, token = excluded.token,
-            lease_until = excluded.lease_until, scheduled = false, due_at = excluded.due_at,
+            lease_until = excluded.lease_until, scheduled = false,
+            -- Bets whose time has passed stay due then, or the ledger would not tell that they are late.
+            due_at = CASE excluded.kind WHEN 'bet-stop' THEN least(deliveries.due_at, excluded.due_at)
+                                        ELSE excluded.due_at END,
             deadline_at = excluded.deadline_at
         WHERE deliveries.state = 'pending'
     RETURNING *
@@ -163,7 +166,8 @@ hastened AS (
     FROM leg l, round WHERE betting
     ON CONFLICT (leg_id, kind) WHERE leg_id IS NOT NULL DO UPDATE
         SET command_id = excluded.command_id, state = excluded.state, token = excluded.token,
-            lease_until = excluded.lease_until, scheduled = false, due_at = excluded.due_at
+            lease_until = excluded.lease_until, scheduled = false,
+            due_at = least(deliveries.due_at, excluded.due_at)
         WHERE deliveries.state = 'pending'
     RETURNING *
 ),"""

@@ -162,8 +162,8 @@ def _ordered(rows: list[dict[str, Any]]) -> Ordered:
         row.pop("undone")
         pairs.append((row["state"], read(row)))
     leases = tuple(lease for state, lease in pairs if state == "sending")
-    waiting = frozenset(lease for state, lease in pairs if state == "pending")
-    return Ordered(Written(leases, frozenset(each.environment for each in waiting)), undone)
+    waiting = frozenset(lease.environment for state, lease in pairs if state == "pending")
+    return Ordered(Written(leases, waiting), undone)
 
 
 def _signal(order: Order) -> str | None:

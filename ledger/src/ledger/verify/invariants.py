@@ -232,6 +232,8 @@ INVARIANTS = (
               AND d.first_sent_at > d.created_at + interval '1 second'
               AND o.settled_at > o.created_at + interval '1 second'
               AND o.settled_at BETWEEN d.first_sent_at - interval '250 ms' AND d.first_sent_at
+              AND o.first_sent_at < o.created_at + interval '1 second'
+              AND EXISTS (SELECT FROM attempts a WHERE a.delivery_id = o.id AND a.latency_ms > 500)
               AND NOT EXISTS (SELECT FROM deliveries e
                               WHERE e.environment = d.environment AND e.game_code = d.game_code AND e.id <> d.id
                                 AND e.created_at < d.first_sent_at
