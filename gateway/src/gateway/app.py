@@ -6,7 +6,22 @@ from starlette.datastructures import State
 from fleetkit import service
 from fleetkit.health import Check
 from gateway import lifespan
-from gateway.api import config, drift, history, repairs, rounds, table_commands, tables
+from gateway.api import (
+    access,
+    batches,
+    config,
+    config_files,
+    drift,
+    events,
+    history,
+    keys,
+    logins,
+    repairs,
+    rounds,
+    services,
+    table_commands,
+    tables,
+)
 from gateway.settings import Settings
 
 DESCRIPTION = """
@@ -27,8 +42,16 @@ async def _redis(state: State) -> bool:
     return answered
 
 
+async def _bus(state: State) -> bool:
+    answered: bool = await state.bus.ping()
+    return answered
+
+
 def create(settings: Settings) -> FastAPI:
-    return service.build(
+    checks = [Check("postgres", _postgres), Check("redis", _redis, degrading=False)]
+    if settings.bus != settings.redis_url.get_secret_value():
+        checks.append(Check("bus", _bus, degrading=False))
+    app = service.build(
         name="gateway",
         title="Pitboss",
         description=DESCRIPTION,
@@ -41,7 +64,18 @@ def create(settings: Settings) -> FastAPI:
             table_commands.router,
             drift.router,
             config.router,
+            config_files.router,
+            services.router,
+            batches.router,
+            batches.streaming,
+            events.router,
+            keys.router,
+            logins.entrance,
+            logins.router,
         ],
-        checks=[Check("postgres", _postgres), Check("redis", _redis, degrading=False)],
+        checks=checks,
         docs=True,
+        origins=settings.origins,
     )
+    access.install(app)
+    return app

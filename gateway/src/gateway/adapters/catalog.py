@@ -6,28 +6,27 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from fleetkit import background, errors, logs
-from fleetkit.database import Database
 from ledger.domain.config import Environment, Mirror, mirrors
-from ledger.store import config
 from ledger.store.config import Version
+from ledger.store.documents import Documents
+from ledger.store.standing import Standing
 
 log = logs.get(__name__)
 
+# With Redis a change is pushed. Without it this is how soon it is in force: one small query.
 POLL_S = 1.0
 
 
 class Catalog:
     """What tables there are and where they are mirrored."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._versions: dict[str, Version] = {}
-        self._read = False
+    def __init__(self, documents: Documents) -> None:
+        self._standing = Standing(documents)
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, database: Database) -> AsyncIterator[Self]:
-        catalog = cls(database)
+    async def open(cls, documents: Documents) -> AsyncIterator[Self]:
+        catalog = cls(documents)
         async with background.running(catalog._follow()):
             yield catalog
 
@@ -42,17 +41,17 @@ class Catalog:
             await asyncio.sleep(POLL_S)
 
     async def refresh(self) -> None:
-        async with self._database.connection() as conn:
-            numbers = await config.numbers(conn)
-            if self._read and numbers == {n: v.version for n, v in self._versions.items()}:
-                return
-            self._versions = {v.environment: v for v in await config.latest(conn)}
-            self._read = True
+        await self._standing.refresh()
+
+    def facts(self) -> dict[str, dict[str, object]]:
+        """Say which version of each environment is in force here, for the registry."""
+        return self._standing.facts()
 
     async def environments(self) -> list[Version]:
-        if not self._read:
+        if not self._standing.read:
             await self.refresh()
-        return [self._versions[name] for name in sorted(self._versions)]
+        versions = self._standing.versions
+        return [versions[name] for name in sorted(versions)]
 
     async def tables(self) -> dict[str, list[Mirror]]:
         """Every physical table with its enabled targets."""
@@ -83,6 +82,23 @@ class Catalog:
                 field="body.environments",
             )
         return [mirror for mirror in found if mirror.environment.environment in environments]
+
+    async def reach(self, tables: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Give the environments in which each has an enabled target, in one pass over them."""
+        found = self._reached(tables, await self.environments())
+        if not all(found.values()):
+            await self.refresh()
+            found = self._reached(tables, await self.environments())
+        return found
+
+    @staticmethod
+    def _reached(tables: Sequence[str], versions: list[Version]) -> dict[str, frozenset[str]]:
+        found: dict[str, set[str]] = {table: set() for table in tables}
+        for version in versions:
+            for target in version.document.tables:
+                if target.enabled and target.table in found:
+                    found[target.table].add(version.document.environment)
+        return {table: frozenset(environments) for table, environments in found.items()}
 
     @staticmethod
     def _pairs(versions: list[Version]) -> list[tuple[int, Environment]]:

@@ -12,11 +12,12 @@ from fastapi.routing import APIRoute
 from fleetkit import ids
 from fleetkit.service import JsonAnswer
 from gateway.api import shapes
-from gateway.api.access import authenticate
-from gateway.domain import answers
+from gateway.api.access import Rule, authenticate
+from gateway.domain import answers, sight
 from gateway.services.idempotency import Idempotency, Kept, Work, check
 from gateway.services.rounds import Rounds
 from gateway.services.table_commands import TableCommands
+from ledger.domain.actors import Actor
 from ledger.domain.commands import Kind
 from ledger.store.idempotency import Claim
 
@@ -32,11 +33,13 @@ class Guarded(APIRoute):
 
     def get_route_handler(self) -> Handle:
         handle = super().get_route_handler()
+        rule = Rule.of(self)
 
         async def guarded(request: Request) -> Response:
-            request.state.actor = authenticate(request)
+            actor = request.state.actor = await authenticate(request)
+            await rule.check(actor, request)
             key = request.headers.get(HEADER)
-            if key is None or request.method != "POST":
+            if key is None or request.method != "POST" or rule.once:
                 request.state.command = ids.new()
                 return await handle(request)
             return await _once(request, handle, check(key))
@@ -51,8 +54,9 @@ async def _once(request: Request, handle: Handle, key: str) -> Response:
     table_commands: TableCommands = request.state.table_commands
     body = await request.body()
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    actor: Actor = request.state.actor
     claim = Claim(
-        actor=request.state.actor.name,
+        actor=actor.id,
         key=key,
         fingerprint=hashlib.sha256(asked + body).digest(),
         command_id=ids.new(),
@@ -70,7 +74,7 @@ async def _once(request: Request, handle: Handle, key: str) -> Response:
             answer = JsonAnswer(shape, status_code=answers.of(command.outcome))
             return Kept(answer.status_code, bytes(answer.body))
         round_ = await rounds.get(round_id)
-        shape = shapes.round_(round_, request.state.database.now())
+        shape = shapes.round_(sight.of_round(actor, round_), request.state.database.now())
         answer = JsonAnswer(shape, status_code=answers.status(round_, kind))
         return Kept(answer.status_code, bytes(answer.body))
 

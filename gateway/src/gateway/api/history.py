@@ -2,24 +2,23 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response, Security
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from fleetkit import problems
 from fleetkit.clock import Timestamp, rfc3339
 from fleetkit.service import JsonAnswer
 from gateway.api import shapes
-from gateway.api.access import scheme
+from gateway.api.access import least
 from gateway.api.door import Guarded
 from gateway.api.models import ROUND_EXAMPLE, RoundAnswer
 from gateway.api.rounds import RoundId
 from gateway.deps import TheHistories
+from ledger.domain.actors import Role
 from ledger.domain.history import Event
 from ledger.store.events import History
 
-router = APIRouter(
-    prefix="/v1", tags=["rounds"], route_class=Guarded, dependencies=[Security(scheme)]
-)
+router = APIRouter(prefix="/v1", tags=["rounds"], route_class=Guarded)
 
 
 class EventAnswer(BaseModel):
@@ -75,6 +74,7 @@ class RoundThenAnswer(RoundAnswer):
 @router.get(
     "/rounds/{round}/history",
     summary="Read a round's history",
+    openapi_extra=least(Role.VIEWER, whole=True),
     response_model=HistoryAnswer | RoundThenAnswer,
     responses=problems.responses(401, 404, 422, 503),
 )

@@ -3,27 +3,26 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response, Security
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from fleetkit import errors, problems
 from fleetkit.clock import Timestamp
 from fleetkit.service import JsonAnswer
 from gateway.api import shapes
-from gateway.api.access import TheActor, scheme
+from gateway.api.access import TheActor, least
 from gateway.api.door import Guarded
 from gateway.api.models import Body, Reason, RoundAnswer, Ulid, Word
 from gateway.api.rounds import RoundId
 from gateway.deps import TheRepairs
-from gateway.domain import answers
-from gateway.domain.actors import Actor
+from gateway.domain import answers, sight
 from gateway.services.repairs import MOST, Place
 from gateway.services.rounds import Asked
+from ledger.domain.actors import Actor, Role
+from ledger.domain.rounds import Round
 from ledger.store.repairs import Filter
 
-router = APIRouter(
-    prefix="/v1", tags=["repairs"], route_class=Guarded, dependencies=[Security(scheme)]
-)
+router = APIRouter(prefix="/v1", tags=["repairs"], route_class=Guarded)
 
 Environment = Annotated[Word, Path(examples=["PRD"])]
 GameCode = Annotated[Word, Path(examples=["ARO-001"])]
@@ -128,6 +127,7 @@ class RecoveryAnswer(BaseModel):
 @router.post(
     "/rounds/{round}/legs/{environment}/{game_code}/retry",
     summary="Send a leg's failed command again",
+    openapi_extra=least(Role.OPERATOR),
     response_model=RoundAnswer,
     responses=_REPAIRED,
 )
@@ -144,13 +144,13 @@ async def retry(  # noqa: PLR0917 - the parts of the address, and what FastAPI h
     body = body or RepairBody()
     place = Place(round, environment, game_code)
     round_ = await repairs.retry(place, _asked(request, actor, body.wait_ms), body.reason)
-    status = answers.OK if round_.settled else answers.ACCEPTED
-    return JsonAnswer(shapes.round_(round_, request.state.database.now()), status_code=status)
+    return _mended(request, actor, round_)
 
 
 @router.post(
     "/rounds/{round}/legs/{environment}/{game_code}/cancel",
     summary="Cancel the round on one leg",
+    openapi_extra=least(Role.OPERATOR),
     response_model=RoundAnswer,
     responses=_REPAIRED,
 )
@@ -167,13 +167,13 @@ async def cancel(  # noqa: PLR0917 - the parts of the address, and what FastAPI 
     body = body or RepairBody()
     place = Place(round, environment, game_code)
     round_ = await repairs.cancel(place, _asked(request, actor, body.wait_ms), body.reason)
-    status = answers.OK if round_.settled else answers.ACCEPTED
-    return JsonAnswer(shapes.round_(round_, request.state.database.now()), status_code=status)
+    return _mended(request, actor, round_)
 
 
 @router.post(
     "/rounds/{round}/legs/{environment}/{game_code}/skip",
     summary="Leave a leg as it is",
+    openapi_extra=least(Role.OPERATOR),
     response_model=RoundAnswer,
     responses=_REPAIRED,
 )
@@ -189,17 +189,19 @@ async def skip(  # noqa: PLR0917 - the parts of the address, and what FastAPI ha
     """Send nothing more to this leg for this round, by decision and with a reason."""
     place = Place(round, environment, game_code)
     round_ = await repairs.skip(place, _asked(request, actor, body.wait_ms), body.reason)
-    return JsonAnswer(shapes.round_(round_, request.state.database.now()))
+    return _mended(request, actor, round_, answers.OK)
 
 
 @router.get(
     "/deliveries",
     summary="List deliveries",
+    openapi_extra=least(Role.VIEWER),
     response_model=DeliveriesAnswer,
     responses=problems.responses(401, 422, 503),
 )
 async def find(
     repairs: TheRepairs,
+    actor: TheActor,
     *,
     state: Annotated[list[State] | None, Query(description="Unsettled ones if absent.")] = None,
     environment: Word | None = None,
@@ -217,6 +219,8 @@ async def find(
             since=since,
             after=cursor,
             limit=limit,
+            tables=actor.tables,
+            environments=actor.environments,
         )
     )
     return JsonAnswer(
@@ -230,6 +234,7 @@ async def find(
 @router.post(
     "/deliveries/recover",
     summary="Send again all that failed",
+    openapi_extra=least(Role.OPERATOR),
     response_model=RecoveryAnswer,
     responses=problems.responses(400, 401, 409, 413, 422, 503),
 )
@@ -245,6 +250,8 @@ async def recover(
         since=body.since,
         until=body.until,
         limit=MOST,
+        tables=actor.tables,
+        environments=actor.environments,
     )
     asked = _asked(request, actor, 0)
     found = await repairs.recover(wanted, asked, dry_run=body.dry_run, confirm=body.confirm)
@@ -261,4 +268,10 @@ async def recover(
 
 def _asked(request: Request, actor: Actor, wait_ms: int) -> Asked:
     command: str = request.state.command
-    return Asked(actor=actor.name, wait=timedelta(milliseconds=wait_ms), command=command)
+    return Asked(actor=actor, wait=timedelta(milliseconds=wait_ms), command=command)
+
+
+def _mended(request: Request, actor: Actor, round_: Round, status: int | None = None) -> Response:
+    shape = shapes.round_(sight.of_round(actor, round_), request.state.database.now())
+    settled = answers.OK if round_.settled else answers.ACCEPTED
+    return JsonAnswer(shape, status_code=status or settled)

@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request, Response, Security
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AwareDatetime
 
 from fleetkit import problems
 from fleetkit.service import JsonAnswer
 from gateway.api import shapes
-from gateway.api.access import TheActor, scheme
+from gateway.api.access import TheActor, least
 from gateway.api.door import Guarded
 from gateway.api.models import (
     CancelBody,
@@ -22,15 +22,13 @@ from gateway.api.models import (
     Word,
 )
 from gateway.deps import TheRounds
-from gateway.domain import answers
-from gateway.domain.actors import Actor
+from gateway.domain import answers, sight
 from gateway.services.rounds import Answered, Asked
+from ledger.domain.actors import Actor, Role
 from ledger.domain.commands import Kind
 from ledger.store.rounds import Filter
 
-router = APIRouter(
-    prefix="/v1", tags=["rounds"], route_class=Guarded, dependencies=[Security(scheme)]
-)
+router = APIRouter(prefix="/v1", tags=["rounds"], route_class=Guarded)
 
 TableName = Annotated[Word, Path(examples=["ARO-001"])]
 RoundId = Annotated[Ulid, Path(examples=["01JD0000000000000000000000"])]
@@ -47,6 +45,7 @@ _OUTCOMES: dict[int | str, dict[str, Any]] = {
     "/tables/{table}/rounds",
     status_code=201,
     summary="Start a round",
+    openapi_extra=least(Role.DEALER),
     response_model=RoundAnswer,
     responses=_OUTCOMES,
 )
@@ -71,6 +70,7 @@ async def start(
 @router.post(
     "/rounds/{round}/bet-stop",
     summary="Stop the bets now",
+    openapi_extra=least(Role.DEALER),
     response_model=RoundAnswer,
     responses=_OUTCOMES,
 )
@@ -89,6 +89,7 @@ async def bet_stop(
 @router.post(
     "/rounds/{round}/result",
     summary="Deal the result",
+    openapi_extra=least(Role.DEALER),
     response_model=RoundAnswer,
     responses=_OUTCOMES,
 )
@@ -107,6 +108,7 @@ async def result(
 @router.post(
     "/rounds/{round}/finish",
     summary="Finish the round",
+    openapi_extra=least(Role.DEALER),
     response_model=RoundAnswer,
     responses=_OUTCOMES,
 )
@@ -125,6 +127,7 @@ async def finish(
 @router.post(
     "/rounds/{round}/cancel",
     summary="Cancel the round",
+    openapi_extra=least(Role.DEALER),
     response_model=RoundAnswer,
     responses=_OUTCOMES,
 )
@@ -144,23 +147,31 @@ async def cancel(
 @router.get(
     "/rounds/{round}",
     summary="Read a round",
+    openapi_extra=least(Role.VIEWER),
     response_model=RoundAnswer,
     responses=problems.responses(401, 404, 422, 503),
 )
-async def read(request: Request, round: RoundId, rounds: TheRounds) -> Response:  # noqa: A002
+async def read(
+    request: Request,
+    round: RoundId,  # noqa: A002 - the contract's word
+    rounds: TheRounds,
+    actor: TheActor,
+) -> Response:
     """Read the round as it stands."""
-    return JsonAnswer(shapes.round_(await rounds.get(round), _now(request)))
+    return JsonAnswer(shapes.round_(sight.of_round(actor, await rounds.get(round)), _now(request)))
 
 
 @router.get(
     "/rounds",
     summary="List rounds",
+    openapi_extra=least(Role.VIEWER),
     response_model=RoundsAnswer,
     responses=problems.responses(401, 422, 503),
 )
 async def find(
     request: Request,
     rounds: TheRounds,
+    actor: TheActor,
     *,
     table: Word | None = None,
     state: Literal["open", "bet_stopped", "dealt", "finished", "cancelled"] | None = None,
@@ -180,12 +191,14 @@ async def find(
             until=until,
             before=cursor,
             limit=limit,
+            tables=actor.tables,
+            environments=actor.environments,
         )
     )
     now = _now(request)
     return JsonAnswer(
         {
-            "rounds": [shapes.round_(one, now) for one in found],
+            "rounds": [shapes.round_(sight.of_round(actor, one), now) for one in found],
             "next_cursor": found[-1].id if len(found) == limit else None,
         }
     )
@@ -193,7 +206,7 @@ async def find(
 
 def _asked(request: Request, actor: Actor, wait_ms: int) -> Asked:
     command: str = request.state.command
-    return Asked(actor=actor.name, wait=timedelta(milliseconds=wait_ms), command=command)
+    return Asked(actor=actor, wait=timedelta(milliseconds=wait_ms), command=command)
 
 
 def _now(request: Request) -> datetime:

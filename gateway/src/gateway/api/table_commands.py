@@ -3,27 +3,26 @@
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response, Security
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from fleetkit import problems
 from fleetkit.service import JsonAnswer
 from gateway.api import shapes
-from gateway.api.access import TheActor, scheme
+from gateway.api.access import TheActor, least
 from gateway.api.door import Guarded
 from gateway.api.models import Body, LastAnswer, Reason, Word
 from gateway.api.rounds import TableName
 from gateway.deps import TheTableCommands
 from gateway.domain import answers
-from gateway.domain.actors import Actor
 from gateway.services.rounds import Asked
 from gateway.services.table_commands import Done, Message
+from ledger.domain.actors import Actor, Role
 
 router = APIRouter(
     prefix="/v1/tables/{table}",
     tags=["tables"],
     route_class=Guarded,
-    dependencies=[Security(scheme)],
 )
 
 Text = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]{0,2000}$")]
@@ -131,7 +130,11 @@ _OUTCOMES: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(
-    "/pause", summary="Pause a table", response_model=TableCommandAnswer, responses=_OUTCOMES
+    "/pause",
+    summary="Pause a table",
+    openapi_extra=least(Role.OPERATOR),
+    response_model=TableCommandAnswer,
+    responses=_OUTCOMES,
 )
 async def pause(
     request: Request,
@@ -147,7 +150,11 @@ async def pause(
 
 
 @router.post(
-    "/resume", summary="Resume a table", response_model=TableCommandAnswer, responses=_OUTCOMES
+    "/resume",
+    summary="Resume a table",
+    openapi_extra=least(Role.OPERATOR),
+    response_model=TableCommandAnswer,
+    responses=_OUTCOMES,
 )
 async def resume(
     request: Request,
@@ -165,6 +172,7 @@ async def resume(
 @router.post(
     "/visibility",
     summary="Show or hide a table",
+    openapi_extra=least(Role.OPERATOR),
     response_model=TableCommandAnswer,
     responses=_OUTCOMES,
 )
@@ -188,6 +196,7 @@ async def visibility(
 @router.post(
     "/broadcast",
     summary="Say something at a table",
+    openapi_extra=least(Role.OPERATOR),
     response_model=TableCommandAnswer,
     responses=_OUTCOMES,
 )
@@ -208,7 +217,7 @@ async def broadcast(
 
 def _asked(request: Request, actor: Actor, wait_ms: int) -> Asked:
     command: str = request.state.command
-    return Asked(actor=actor.name, wait=timedelta(milliseconds=wait_ms), command=command)
+    return Asked(actor=actor, wait=timedelta(milliseconds=wait_ms), command=command)
 
 
 def _answer(done: Done) -> Response:

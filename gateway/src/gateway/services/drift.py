@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fleetkit.database import Database
 from gateway.adapters.catalog import Catalog
 from gateway.adapters.looks import Looks, Seen
+from gateway.domain import sight
+from ledger.domain.actors import Actor
 from ledger.domain.config import Mirror
 from ledger.domain.drift import Finding, Place, compare
 from ledger.store import drift
@@ -29,9 +31,9 @@ class Drift:
         self._catalog = catalog
         self._looks = looks
 
-    async def of(self, table: str) -> list[Compared]:
+    async def of(self, table: str, actor: Actor) -> list[Compared]:
         """Compare every enabled target; what is written meanwhile is read after the looking."""
-        targets = await self._catalog.targets(table, None)
+        targets = sight.mirrors(actor, await self._catalog.targets(table, None))
         before = await self._places(table, targets)
         seen = await self._look(targets, [place.served_by for place in before])
         after = await self._places(table, targets)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from fleetkit import errors
-from fleetkit.database import Database
+from fleetkit.clock import rfc3339
+from fleetkit.database import Connection, Database
 from gateway.services.dispatch import Dispatch
 from gateway.services.rounds import Asked
 from ledger.domain.commands import Kind
 from ledger.domain.repairs import Listed, left_out
 from ledger.domain.rounds import Round
-from ledger.store import deliveries, repairs, rounds
+from ledger.store import audit, deliveries, repairs, rounds
 from ledger.store.repairs import Filter, Mendable, Repair
 
 # Wider than this, what would be sent is looked at first.
@@ -48,10 +49,11 @@ class Repairs:
         ids = _stopped(leg)
         if not ids:
             raise _nothing_to_mend(leg)
-        repair = Repair(asked.command, asked.actor, reason)
+        repair = Repair(asked.command, asked.actor.name, reason)
         async with self._database.connection() as conn:
             commands = await repairs.reopen(conn, ids, repair)
             await deliveries.announce_due(conn, [at.environment])
+            await _record(conn, "leg.retried", at.path, asked, reason)
         return await self._dispatch.follow(at.round, commands, wait=asked.wait)
 
     async def skip(self, at: "Place", asked: Asked, reason: str) -> Round:
@@ -61,18 +63,20 @@ class Repairs:
         if not ids:
             raise _nothing_to_mend(leg)
         async with self._database.connection() as conn:
-            await repairs.skip(conn, ids, Repair(asked.command, asked.actor, reason))
+            await repairs.skip(conn, ids, Repair(asked.command, asked.actor.name, reason))
             await rounds.conclude(conn, [at.round])
+            await _record(conn, "leg.skipped", at.path, asked, reason)
         return await self._dispatch.read(at.round)
 
     async def cancel(self, at: "Place", asked: Asked, reason: str | None) -> Round:
         """Cancel the round on this leg alone."""
         leg = await self._leg(at)
         async with self._database.connection() as conn:
-            repair = Repair(asked.command, asked.actor, reason)
+            repair = Repair(asked.command, asked.actor.name, reason)
             if not await repairs.cancel_leg(conn, leg.leg_id, repair):
                 raise _nothing_to_mend(leg)
             await deliveries.announce_due(conn, [at.environment])
+            await _record(conn, "leg.cancelled", at.path, asked, reason)
         return await self._dispatch.follow(at.round, [asked.command], wait=asked.wait)
 
     async def recover(
@@ -92,9 +96,19 @@ class Repairs:
                     "More than seven days at once need a dry run first: send its `confirm` along.",
                     code="dry_run_first",
                 )
-            repair = Repair(asked.command, asked.actor, "recovered")
+            repair = Repair(asked.command, asked.actor.name, "recovered")
             await repairs.reopen(conn, [one.id for one in chosen], repair)
             await deliveries.announce_due(conn, {one.environment for one in chosen})
+            await audit.record(
+                conn,
+                actor=asked.actor.name,
+                action="deliveries.recovered",
+                subject="deliveries",
+                after={"since": rfc3339(since), "until": rfc3339(until), "count": len(chosen)}
+                if since
+                else {"count": len(chosen)},
+                address=asked.actor.address,
+            )
         return recovery
 
     async def _leg(self, at: "Place") -> Mendable:
@@ -121,6 +135,23 @@ class Place:
     round: str
     environment: str
     game_code: str
+
+    @property
+    def path(self) -> str:
+        return f"rounds/{self.round}/legs/{self.environment}/{self.game_code}"
+
+
+async def _record(
+    conn: Connection, action: str, subject: str, asked: Asked, reason: str | None
+) -> None:
+    await audit.record(
+        conn,
+        actor=asked.actor.name,
+        action=action,
+        subject=subject,
+        after={"command": asked.command, "reason": reason},
+        address=asked.actor.address,
+    )
 
 
 def _stopped(leg: Mendable) -> list[str]:

@@ -10,6 +10,7 @@ from gateway.adapters.catalog import Catalog
 from gateway.services.dispatch import Dispatch
 from ledger.domain import results
 from ledger.domain import rounds as rules
+from ledger.domain.actors import Actor
 from ledger.domain.commands import Kind
 from ledger.domain.config import Environment
 from ledger.domain.rounds import Round
@@ -26,7 +27,7 @@ LEASE = timedelta(seconds=4)
 class Asked:
     """How a command is asked: by whom, and how long for an answer."""
 
-    actor: str
+    actor: Actor
     wait: timedelta
     command: str
 
@@ -56,6 +57,7 @@ class Rounds:
     ) -> Answered:
         """Open a round on every enabled target of the table, or those of some environments."""
         found = await self._catalog.targets(table, environments)
+        asked.actor.check_environments(mirror.environment.environment for mirror in found)
         types = sorted({mirror.target.type for mirror in found})
         if len(types) > 1:
             raise errors.Conflict(
@@ -128,7 +130,7 @@ def _command(
         table_id=table,
         kind=kind,
         body=body or {},
-        actor=asked.actor,
+        actor=asked.actor.name,
         trace_id=context.trace_id.get(),
         deadline=deadline,
     )

@@ -13,7 +13,7 @@ from ledger.domain.commands import Kind
 from ledger.domain.config import Environment
 from ledger.domain.policy import POLICIES
 from ledger.domain.table_commands import TableCommand
-from ledger.store import deliveries, table_commands
+from ledger.store import audit, deliveries, table_commands
 from ledger.store.rounds import Written
 from ledger.store.table_commands import NewTarget, Order
 
@@ -96,12 +96,13 @@ class TableCommands:
         deadline: timedelta | None = None,
     ) -> Done:
         found = await self._catalog.targets(table, environments)
+        asked.actor.check_environments(mirror.environment.environment for mirror in found)
         order = Order(
             id=asked.command,
             table=table,
             kind=kind,
             body=body,
-            actor=asked.actor,
+            actor=asked.actor.name,
             trace_id=context.trace_id.get(),
             deadline=deadline or _deadline(kind),
         )
@@ -113,6 +114,14 @@ class TableCommands:
                 raise _SuppressedError
             if ordered.undone:
                 await deliveries.announce_settled(conn, ordered.undone)
+            await audit.record(
+                conn,
+                actor=order.actor,
+                action=f"table.{kind}",
+                subject=f"tables/{table}",
+                after={**body, "command": order.id, "environments": environments},
+                address=asked.actor.address,
+            )
             return ordered.written
 
         async def read() -> TableCommand:

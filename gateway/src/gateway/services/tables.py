@@ -6,6 +6,8 @@ from fleetkit import errors
 from fleetkit.database import Database
 from gateway.adapters.breakers import Breakers
 from gateway.adapters.catalog import Catalog
+from gateway.domain import sight
+from ledger.domain.actors import Actor
 from ledger.domain.config import Mirror
 from ledger.domain.readiness import Readiness, light
 from ledger.store import tables
@@ -30,12 +32,13 @@ class Tables:
         self._catalog = catalog
         self._breakers = breakers
 
-    async def all(self) -> list[Table]:
-        found = await self._catalog.tables()
+    async def all(self, actor: Actor) -> list[Table]:
+        """List the tables that the actor sees, each with the targets they see."""
+        found = dict(sight.tables(actor, (await self._catalog.tables()).items()))
         return await self._describe(found)
 
-    async def get(self, name: str) -> Table:
-        targets = await self._catalog.mirrors(name)
+    async def get(self, name: str, actor: Actor) -> Table:
+        targets = sight.mirrors(actor, await self._catalog.mirrors(name))
         if not targets:
             raise errors.NotFound(f"There is no table {name}.", code="unknown_table")
         [table] = await self._describe({name: targets})

@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from fleetkit import background, errors, logs
 from fleetkit.database import Connection, Database
-from ledger.store import attempts, events, idempotency
+from gateway.services.logins import IDLE
+from ledger.store import attempts, batches, breakers, events, idempotency, logins, stream_commands
 
 log = logs.get(__name__)
 
@@ -16,6 +18,9 @@ log = logs.get(__name__)
 SEALED_AFTER = timedelta(seconds=2)
 SEALED_AT_ONCE = 50
 AGAIN_AFTER_S = 5.0
+BATCHES_KEPT = timedelta(days=7)
+# As the replicas have it: an open breaker is renewed by each failed probe, one a minute at least.
+BREAKER_FORGOTTEN_AFTER = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +37,22 @@ async def _seal(conn: Connection) -> None:
         pass
 
 
+async def _purge_batches(conn: Connection) -> None:
+    await batches.purge(conn, older_than=BATCHES_KEPT)
+
+
 CHORES = (
+    Chore("purge_stream_commands", timedelta(minutes=10), stream_commands.purge),
     Chore("seal_events", timedelta(seconds=3), _seal),
     Chore("ensure_partitions", timedelta(days=1), attempts.ensure_partitions),
+    Chore(
+        "forget_breakers",
+        timedelta(seconds=30),
+        partial(breakers.forget, unseen_for=BREAKER_FORGOTTEN_AFTER),
+    ),
+    Chore("purge_batches", timedelta(hours=1), _purge_batches),
     Chore("purge_idempotency", timedelta(hours=1), idempotency.purge),
+    Chore("purge_logins", timedelta(hours=1), partial(logins.purge, idle=IDLE)),
 )
 
 
