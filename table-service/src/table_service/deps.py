@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from table_service.services.delivering import Deliverer
 
 
-def _deliverer(request: Request) -> Deliverer:
+async def _deliverer(request: Request) -> Deliverer:
     deliverer: Deliverer = request.state.deliverer
     return deliverer
 

@@ -8,12 +8,21 @@ from typing import TypedDict
 from fastapi import FastAPI
 
 from fleetkit import background, errors
+from fleetkit.broadcast import Body, Broadcast
 from fleetkit.cache import Cache
 from fleetkit.database import Database, Listener
+from fleetkit.telemetry import Reporter
+from ledger.domain.breaker import Breaker
+from ledger.domain.deliveries import Lease
+from ledger.store.attendance import attending
 from ledger.store.deliveries import DUE_CHANNEL
+from ledger.store.documents import PREFIX, Documents
 from table_service.adapters.board import Board
+from table_service.adapters.breakerlog import BreakerLog
 from table_service.adapters.catalog import Catalog
 from table_service.adapters.exchange import Exchange
+from table_service.adapters.seals import Seal
+from table_service.adapters.secrets import Secrets
 from table_service.adapters.sessions import Sessions
 from table_service.adapters.store import Store
 from table_service.adapters.tables import Tables
@@ -33,9 +42,11 @@ class State(TypedDict):
     database: Database
     cache: Cache
     courier: Courier
+    broadcast: Broadcast
     deliverer: Deliverer
     looker: Looker
     inner_key: str
+    environment: str
 
 
 async def _warm(catalog: Catalog, exchange: Exchange, store: Store) -> None:
@@ -51,7 +62,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
     """Give the lifespan for these settings."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         async with AsyncExitStack() as stack:
             url = settings.database_url.get_secret_value()
             database = await stack.enter_async_context(
@@ -60,18 +71,35 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
             cache = await stack.enter_async_context(
                 Cache.open(settings.redis_url.get_secret_value(), prefix="pitboss:session:")
             )
-            catalog = Catalog(database, settings.environment)
-            exchange = Exchange()
+            documents = Documents(
+                database,
+                await stack.enter_async_context(
+                    Cache.open(settings.redis_url.get_secret_value(), prefix=PREFIX)
+                ),
+            )
+            catalog = Catalog(documents, settings.environment)
+            exchange = Exchange(ca_file=settings.ca_file)
             stack.push_async_callback(exchange.close)
+            reporter = await stack.enter_async_context(Reporter.open(settings.bus, "table-service"))
             tables = Tables(
+                reporter=reporter,
                 exchange=exchange,
                 catalog=catalog,
-                sessions=Sessions(cache, settings.environment),
+                sessions=Sessions(
+                    cache, settings.environment, Seal(settings.inner_key.get_secret_value())
+                ),
+                secrets=Secrets(),
                 database=database,
             )
             store = Store(database, environment=settings.environment, instance=settings.instance)
             board = Board(cache, settings.environment, database.now)
-            guards = Guards(on_change=board.tell)
+            breaker_log = BreakerLog(database, instance=settings.instance)
+
+            def tell_breaker(lease: Lease, state: Breaker) -> None:
+                board.tell(lease, state)
+                breaker_log.tell(lease, state)
+
+            guards = Guards(on_change=tell_breaker)
             deliverer = Deliverer(
                 store=store, tables=tables, guards=guards, now=database.now, random=Random()
             )
@@ -96,15 +124,46 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 )
             )
             await stack.enter_async_context(
-                background.running(courier.run(), prober.run(), _warm(catalog, exchange, store))
+                background.running(
+                    courier.run(),
+                    prober.run(),
+                    breaker_log.run(),
+                    catalog.follow(),
+                    _warm(catalog, exchange, store),
+                )
             )
+            broadcast = await stack.enter_async_context(
+                Broadcast.listen(settings.redis_url.get_secret_value(), settings.instance)
+            )
+            app.state.load.measure = lambda: tables.under_way
+            registry = await stack.enter_async_context(
+                attending(
+                    database,
+                    cache,
+                    service=f"table-service-{settings.environment.lower()}",
+                    instance=settings.instance,
+                    environment=settings.environment,
+                    url=f"http://{settings.bind}",
+                    facts=lambda: {"config": catalog.facts(), "in_flight": tables.under_way},
+                )
+            )
+
+            async def follow_config(told: Body | None) -> None:
+                if told is None or told.get("environment") == settings.environment:
+                    with suppress(errors.Unavailable):  # asked for again soon, as always
+                        await catalog.refresh()
+                    await registry.renew()
+
+            broadcast.on("config", follow_config)
             yield {
+                "broadcast": broadcast,
                 "database": database,
                 "cache": cache,
                 "courier": courier,
                 "deliverer": deliverer,
                 "looker": Looker(tables=tables, environment=settings.environment, now=database.now),
                 "inner_key": settings.inner_key.get_secret_value(),
+                "environment": settings.environment,
             }
 
     return lifespan

@@ -28,7 +28,8 @@ class Call:
 class Exchange:
     """Connection pools, one for each way to connect that a configuration asks for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ca_file: str | None = None) -> None:
+        self._ca_file = ca_file
         self._stack = AsyncExitStack()
         self._clients: dict[tuple[bool, int, int], httpx.AsyncClient] = {}
 
@@ -50,6 +51,9 @@ class Exchange:
         except httpx.PoolTimeout:
             # Our own pool is full: that says nothing of the target.
             return Failure(sent=False, cause=Cause.LIMITER, detail="All connections are in use.")
+        except http.UntrustedError as error:
+            detail = f"No TLS connection that can be trusted: {error}."
+            return Failure(sent=False, cause=Cause.REFUSED, detail=detail, code="tls_failed")
         except _NOT_SENT as error:
             return Failure(sent=False, cause=Cause.REFUSED, detail=f"No connection: {error}")
         except (TimeoutError, httpx.TimeoutException):
@@ -89,7 +93,7 @@ class Exchange:
             client = http.client(
                 connect_s=timeouts.connect / 1000,
                 limit=limits.concurrency,
-                verify=environment.verify_tls,
+                verify=environment.verify_tls and http.trust(self._ca_file),
             )
             self._stack.push_async_callback(client.aclose)
             self._clients[key] = client

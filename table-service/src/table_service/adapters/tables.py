@@ -6,19 +6,23 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from fleetkit import errors
+from fleetkit import errors, logs
 from fleetkit.database import Database
+from fleetkit.telemetry import Reporter
 from ledger.domain import outcomes
 from ledger.domain.config import Environment
 from ledger.domain.deliveries import Attempt, Lease
 from ledger.domain.outcomes import Answer, Cause, Failure, Outcome, Verdict
 from ledger.domain.steps import Reply
-from table_service.adapters import meters, secrets
+from table_service.adapters import meters
 from table_service.adapters.catalog import Catalog
 from table_service.adapters.exchange import Call, Exchange
+from table_service.adapters.secrets import Secrets
 from table_service.adapters.sessions import Sessions
 from table_service.domain import bodies
 from table_service.domain.headers import Credentials, build
+
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +59,34 @@ class Tables:
     """Calls to the targets of one environment, each target behind a bulkhead of its own."""
 
     def __init__(
-        self, *, exchange: Exchange, catalog: Catalog, sessions: Sessions, database: Database
+        self,
+        *,
+        exchange: Exchange,
+        catalog: Catalog,
+        sessions: Sessions,
+        secrets: Secrets,
+        database: Database,
+        reporter: Reporter,
     ) -> None:
         self._exchange = exchange
+        self._reporter = reporter
         self._catalog = catalog
         self._sessions = sessions
+        self._secrets = secrets
         self._database = database
         self._bulkheads: dict[str, asyncio.Semaphore] = {}
         self._active = meters.CONNECTIONS.labels(catalog.environment)
+        self.under_way = 0
 
     async def call(self, lease: Lease, operation: str, *, until: datetime) -> Reply:
         """Make one call; once more with a fresh session when the table refused the session."""
+        self.under_way += 1
+        try:
+            return await self._call(lease, operation, until)
+        finally:
+            self.under_way -= 1
+
+    async def _call(self, lease: Lease, operation: str, until: datetime) -> Reply:
         visit = _Visit(await self._catalog.get(lease.config_version), lease, until)
         bulkhead = self._bulkheads.setdefault(
             lease.served_by, asyncio.Semaphore(visit.environment.limits.per_target)
@@ -115,8 +136,12 @@ class Tables:
     async def _session(self, visit: _Visit, *, refused: str | None) -> str | None:
         if not visit.environment.session:
             return None
+        left = min(visit.environment.timeouts_ms.of("start"), visit.until - self._database.now())
         return await self._sessions.get(
-            visit.lease.served_by, lambda: self._open_session(visit), refused=refused
+            visit.lease.served_by,
+            lambda: self._open_session(visit),
+            within_s=max(0.0, left.total_seconds()),
+            refused=refused,
         )
 
     async def _open_session(self, visit: _Visit) -> str:
@@ -145,8 +170,8 @@ class Tables:
         """Send it and put down what came of it, as an attempt and in the metrics."""
         environment, lease = visit.environment, visit.lease
         credentials = Credentials(
-            signature=secrets.read(environment.signature),
-            table_token=secrets.read(environment.table_token),
+            signature=self._secrets.read(environment.signature),
+            table_token=self._secrets.read(environment.table_token),
             session=session,
         )
         began = self._database.now()
@@ -164,6 +189,14 @@ class Tables:
         labels = (lease.environment, lease.served_by, operation)
         meters.REQUESTS.labels(*labels, str(status or verdict.cause)).inc()
         meters.DURATION.labels(*labels).observe(latency)
+        self._reporter.report(
+            f"/{lease.environment.lower()}/{operation}",
+            seconds=latency,
+            status=status,
+            environment=lease.environment,
+            table=lease.served_by,
+            operation=operation,
+        )
         visit.attempts.append(
             Attempt(
                 at=began,
@@ -175,5 +208,14 @@ class Tables:
                 detail=verdict.detail,
                 latency_ms=latency * 1000,
             )
+        )
+        log.info(
+            "attempt_made",
+            environment=lease.environment,
+            target=lease.served_by,
+            operation=operation,
+            outcome=verdict.outcome,
+            status=status,
+            latency_ms=round(latency * 1000, 2),
         )
         return seen, verdict

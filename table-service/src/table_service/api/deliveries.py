@@ -21,5 +21,9 @@ async def deliver(request: Request) -> Response:
         leases = [Lease.from_wire(record) for record in orjson.loads(await request.body())]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise errors.Malformed("That is no list of leases.") from error
+    ours = request.state.environment
+    if any(lease.environment != ours for lease in leases):
+        # An address changes hands when containers come and go; nothing was carried, so say so.
+        raise errors.NotFound(f"This is a replica of {ours}.", code="no_pool")
     settled = await request.state.deliverer.deliver(leases)
     return Response(orjson.dumps({"settled": len(settled)}), media_type="application/json")
