@@ -1,0 +1,1 @@
+"""Sliding windows over what the fleet publishes: rates, percentiles, history, alerts."""

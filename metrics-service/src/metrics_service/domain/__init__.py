@@ -1,0 +1,1 @@
+"""What decides: windows, sketches, alerts; no network and no event loop."""

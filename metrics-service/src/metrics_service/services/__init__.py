@@ -1,0 +1,1 @@
+"""What it does: consume, keep, alert, roll up, answer."""
