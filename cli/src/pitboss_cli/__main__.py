@@ -1,0 +1,5 @@
+"""`python -m pitboss_cli`, as `pitboss`."""
+
+from pitboss_cli.program import run
+
+run()

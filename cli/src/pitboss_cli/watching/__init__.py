@@ -1,0 +1,1 @@
+"""The live matrix: events as they come, and the board they move."""
