@@ -6,7 +6,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 PYTHON=$ROOT/.venv/bin/python
 STAMP=$ROOT/.venv/.pitboss-stamp
-VERBS="up down restart status logs scale demo test check verify psql doctor lock help"
+VERBS="up down restart status logs scale autoscale upgrade config keys env demo test check stress chaos verify backup restore psql tls doctor lock help"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 say() { printf '%s\n' "$*" >&2; }
@@ -15,24 +15,37 @@ refuse() { # CODE SENTENCE
   exit "$1"
 }
 
+# shellcheck source=native/needs.sh
+. "$ROOT/native/needs.sh"
+
 usage() {
   cat <<'TEXT'
 Usage: ./manage.sh VERB [options]      (each verb has --help)
 
-  demo      set everything up, start the fleet, play rounds live on five environments
-  up        start the fleet and wait until all is ready
-  down      stop the fleet; its data stays
-  restart   down, then up
-  status    show each process: pid, port, state, uptime, restarts
-  logs      show the logs, or follow them
-  scale     change how many replicas a service has, without losing a request
-  psql      open psql on the fleet's database, as its owner
-  verify    check the ledger's invariants, and name what breaks them
-  test      run the tests, or one tier of them
-  check     format, lint, types, arrows, shell, nginx, then the tests
-  doctor    say what is missing on this machine, and what installs it
-  lock      remake requirements.lock
-  help      this text
+  demo       set everything up, start the fleet, play rounds live on five environments
+  up         start the fleet and wait until all is ready
+  down       stop the fleet; its data stays
+  restart    down, then up
+  status     show each process: pid, port, state, uptime, restarts
+  logs       show the logs, or follow them
+  scale      change how many replicas a service has, without losing a request
+  autoscale  follow the load, between the bounds of each environment's configuration
+  config     get, put, import, compare, roll back the environments' configuration
+  keys       make, list and revoke the keys that callers show
+  env        add an environment's pool to the running fleet, or drain it and take it out
+  upgrade    put the checkout's code into the running fleet, one replica after the other
+  backup     write the whole database into one file, while the fleet goes on
+  restore    put a backup in the place of what the fleet has
+  psql       open psql on the fleet's database, as its owner
+  verify     check the ledger's invariants, and name what breaks them
+  test       run the tests, or one tier of them
+  stress     have many consoles play on the fleet, then prove that nothing was lost or doubled
+  chaos      hurt a fleet of its own by a seeded plan while consoles play, then prove the same
+  check      format, lint, types, arrows, shell, nginx, then the tests
+  tls        make a certificate for the edge, with an authority of its own
+  doctor     say what is missing on this machine, and what installs it
+  lock       remake requirements.lock
+  help       this text
 
 Exit codes: 0 done, 1 failed, 2 wrong use or setting, 3 the fleet is not running,
 4 something needed is missing, 5 a port is taken, 130 interrupted.
@@ -43,7 +56,8 @@ TEXT
 help_for() {
   case $1 in
     up) say "Usage: ./manage.sh up [--native|--docker]
-Starts what is not running yet and returns when all is ready. PITBOSS_PORT (8080) is the edge's port,
+Starts what is not running yet and returns when all is ready: with Docker Compose where an engine answers, else as local
+processes; a fleet that runs stays as it is, and PITBOSS_MODE=native or docker settles it for good. PITBOSS_PORT (8080) is the edge's port,
 PITBOSS_ENVIRONMENTS (CIT,UAT,QAT,STG,PRD) the pools, PITBOSS_REPLICAS and PITBOSS_GATEWAYS (1) their size." ;;
     down) say "Usage: ./manage.sh down
 Stops the fleet, the edge first and the database last. Data stays; nothing running is fine too." ;;
@@ -56,17 +70,59 @@ Shows the last lines (50) of all logs or of one service, such as gateway or tabl
     scale) say "Usage: ./manage.sh scale SERVICE=N...
 table-service=5 gives each environment's pool 5 replicas, table-service-prd=3 one pool, gateway=2 the gateway.
 New replicas serve when they are ready; those that leave finish first. The counts are kept for the next up." ;;
-    demo) say "Usage: ./manage.sh demo [--json]
+    upgrade) say "Usage: ./manage.sh upgrade
+Builds (Docker) or installs (native) what is in the checkout, applies migrations, and replaces the replicas one by one
+while the fleet serves. nginx, Postgres and Redis stay as they are, but for an nginx whose image changed." ;;
+    autoscale) say "Usage: ./manage.sh autoscale [ENVIRONMENT...] [--once] [--interval S]
+  [--cpu-high %] [--cpu-low %] [--in-flight-high N] [--in-flight-low N] [--up-after S] [--down-after S]
+Scales each pool between min_instances and max_instances of its environment, by CPU (70, 30) and calls in flight (20, 5)
+per replica: up after 10 s of much, down by one after 120 s of little. Runs until Ctrl-C; --once takes one look, and acts." ;;
+    config) say "Usage: ./manage.sh config list|get|put|import|export|history|diff|rollback|status ...
+  get ENV [--version N]            put FILE [--if-version N] [--reason TEXT] [--dry-run]
+  import FILE [--table TABLE] [--type GAME] [--rename OLD:OURS] [--dry-run]      export [--table TABLE]
+  history ENV      diff ENV [--from N] [--to N]      rollback ENV N --reason TEXT [--dry-run]
+get prints what put takes (- for standard input). import takes the old table-config-*-v2.json files, --table says which
+table they are of, and exports. status shows which replica runs which version, and ends with 1 if one lags." ;;
+    keys) say "Usage: ./manage.sh keys list
+  ./manage.sh keys add NAME --role device|viewer|dealer|operator|admin [--tables A,B] [--environments PRD,CIT]
+      [--expires-at TIME]
+  ./manage.sh keys revoke ID|NAME
+add prints the key on standard output, this once; only its hash is kept. Without --tables and --environments it is
+for all of them. revoke ends it on every gateway before it answers, and the browsers that logged in with it." ;;
+    env) say "Usage: ./manage.sh env add NAME | env remove NAME [--timeout S] [--now] [--reason TEXT]
+add starts a pool and lets nginx know it; rounds start there once its configuration has tables, whichever comes first.
+Its secrets: files, or variables that were set at the fleet's \`up\`. remove takes its tables out of its configuration in a
+new version, waits up to 120 s (--timeout) for its open rounds and what it owes, then takes its pool away; --now does not
+wait, and what is owed waits in the ledger. Versions are kept: env add and config rollback bring it back. Both are
+remembered by the next up, whatever PITBOSS_ENVIRONMENTS says." ;;
+    demo) say "Usage: ./manage.sh demo [--native|--docker] [--json]
 Starts the fleet against the simulator, plays full rounds live, prints the matrix, leaves it running." ;;
     test) say "Usage: ./manage.sh test [TIER[/PACKAGE]] [pytest options]
 Runs all tests, or a folder under tests/: test unit, test integration/native -k scale. Last line is pytest's." ;;
     check) say "Usage: ./manage.sh check [pytest options]
 Runs ruff format, ruff, mypy, import-linter, shellcheck, nginx -t on the rendered configuration, then the tests." ;;
+    backup) say "Usage: ./manage.sh backup [FILE] [--force]
+Takes one snapshot of the running fleet's database: all tables, the configuration, the schema's version." ;;
+    restore) say "Usage: ./manage.sh restore FILE [--yes]
+Replaces all that the running fleet has by the backup, in one transaction, and renews its replicas one by one." ;;
     psql) say "Usage: ./manage.sh psql [psql options]
 Opens psql on the running fleet's database as its owner: psql -c 'SELECT 1'." ;;
+    stress) say "Usage: ./manage.sh stress [rounds] [--consoles N] [--seconds N] [--seed S] [--json]
+100 consoles play rounds for 30 s, each with a table and a key of its own, which go when it ends. Starts the fleet as demo
+does where none runs, and plays against the simulator alone. Prints throughput, percentiles, errors by kind, and the proof
+by the ledger and the simulator's account; ends with 1 when something was lost or doubled.
+  ./manage.sh stress logs [--devices N] [--rate LINES_PER_SECOND] [--batch N] [--seconds N] [--json]
+100 devices log 10 lines a second each, then each line that was taken is looked for in Postgres: once, no more, no less." ;;
+    chaos) say "Usage: ./manage.sh chaos [--minutes N] [--seed S] [--consoles N] [--plan] [--report FILE] [--json]
+Starts a fleet of its own, beside any that runs, has 20 consoles play, and kills, stops, restarts, cuts and slows down what
+the plan says: 20 faults a minute, 3 minutes. The same seed (7) and minutes give the same plan; --plan only prints it. Ends
+with all faults lifted, the times of recovery, and the proof; with 1 when something was lost or doubled." ;;
     verify) say "Usage: ./manage.sh verify [--round ID] [--since TIME] [--simulator URL] [--json]
 Checks the histories' hash chains and the ledger's invariants on the running fleet's database, one line each,
 with the rows that break it. --simulator compares with what took effect there. Ends with 1 when one is broken." ;;
+    tls) say "Usage: ./manage.sh tls [NAME...]
+Makes a certificate for localhost, this machine's name and the names and addresses given, and its key; prints the
+two settings that use it and the file callers trust it by. Nothing is overwritten but an earlier one of this verb." ;;
     doctor) say "Usage: ./manage.sh doctor
 Lists each need with ok, or the exact command that installs it." ;;
     lock) say "Usage: ./manage.sh lock [uv options, such as --upgrade]
@@ -75,134 +131,60 @@ Remakes requirements.lock from every pyproject.toml: names, versions and hashes.
   esac
 }
 
-is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
-
-find_python() {
-  local candidate
-  if [ -n "${PITBOSS_PYTHON:-}" ]; then
-    is_new_enough "$PITBOSS_PYTHON" || refuse 4 \
-      "PITBOSS_PYTHON=$PITBOSS_PYTHON is no Python 3.11 or later; set it to one, or unset it."
-    printf '%s\n' "$PITBOSS_PYTHON"
-    return
-  fi
-  for candidate in python3.13 python3.12 python3.11 python3; do
-    if command -v "$candidate" >/dev/null 2>&1 && is_new_enough "$candidate"; then
-      command -v "$candidate"
-      return
-    fi
-  done
-  refuse 4 "No Python 3.11 or later found; install one ($(install_command python3 python@3.13)) or set PITBOSS_PYTHON to it."
-}
-
-is_root() { [ "$(id -u)" -eq 0 ]; }
-
-install_command() { # DEBIAN-PACKAGE BREW-PACKAGE
-  if [ "$(uname -s)" = Darwin ]; then
-    printf 'brew install %s' "$2"
-  elif is_root; then
-    printf 'apt-get install %s' "$1"
-  else
-    printf 'sudo apt-get install %s' "$1"
-  fi
-}
-
-# As root on Debian it installs the package, and starts no daemon; else it names the command.
-install_package() { # DEBIAN-PACKAGE BREW-PACKAGE WHAT-FOR
-  local output policy=/usr/sbin/policy-rc.d placed=
-  if ! is_root || ! command -v apt-get >/dev/null 2>&1; then
-    refuse 4 "$3 is missing; install it with: $(install_command "$1" "$2")"
-  fi
-  say "Installing $1 ..."
-  if [ ! -e "$policy" ]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-    placed=yes
-  fi
-  # shellcheck disable=SC2064  # the values of now are meant
-  trap "[ -z '$placed' ] || rm -f '$policy'" EXIT
-  if ! output=$({ apt-get update -q && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-    apt-get install -q -y --no-install-recommends "$1"; } 2>&1 </dev/null); then
-    say "$output"
-    refuse 4 "$1 could not be installed; install it with: $(install_command "$1" "$2")"
-  fi
-  [ -z "$placed" ] || rm -f "$policy"
-  trap - EXIT
-}
-
-need_nginx() {
-  if PATH=$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin command -v nginx >/dev/null 2>&1; then
-    return
-  fi
-  install_package nginx-light nginx nginx
-  if command -v systemctl >/dev/null 2>&1; then
-    systemctl disable nginx >/dev/null 2>&1 || true # ours is started by the fleet, on its own ports
-  fi
-}
-
-need_shellcheck() {
-  command -v shellcheck >/dev/null 2>&1 || install_package shellcheck shellcheck shellcheck
-}
-
-make_venv() {
-  local python=$1
-  if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    install_package "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv" \
-      python@3.13 "Python's venv module"
-  fi
-  say "Making .venv with $("$python" --version) ..."
-  "$python" -m venv --clear .venv
-}
-
-# The stamp changes with the lock, any pyproject.toml, or the folder's place.
-read_stamp() { { printf '%s\n' "$ROOT" && cat requirements.lock pyproject.toml ./*/pyproject.toml; } | cksum; }
-
-prepare() {
-  local stamp python bootstrap quiet=--quiet members=() folder
-  [ -z "${PITBOSS_PYTHON:-}" ] || find_python >/dev/null
-  stamp=$(read_stamp)
-  if [ -x "$PYTHON" ] && [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$stamp" ]; then
-    return
-  fi
-  if ! { [ -x "$PYTHON" ] && is_new_enough "$PYTHON" && "$PYTHON" -m pip --version; } >/dev/null 2>&1; then
-    python=$(find_python)
-    make_venv "$python"
-  fi
-  [ ! -t 2 ] || quiet=
-  if ! "$PYTHON" -m uv --version >/dev/null 2>&1; then
-    say "Installing uv ..."
-    bootstrap=.venv/uv.lock.txt
-    awk '/^uv==/ { on = 1 } on { print } on && !/\\$/ { exit }' requirements.lock >"$bootstrap"
-    "$PYTHON" -m pip install --quiet --require-hashes -r "$bootstrap"
-  fi
-  say "Installing packages as locked ..."
-  "$PYTHON" -m uv pip install ${quiet:+"$quiet"} --python "$PYTHON" --require-hashes -r requirements.lock
-  for folder in */pyproject.toml; do
-    members+=(-e "./$(dirname "$folder")")
-  done
-  "$PYTHON" -m uv pip install --quiet --python "$PYTHON" --no-deps "${members[@]}"
-  printf '%s\n' "$stamp" >"$STAMP"
-}
-
 run_native() {
   unset PITBOSS_PYTHON
   exec "$PYTHON" -m native "$@"
 }
 
-start_fleet() { # VERB OPTIONS
-  case " $* " in
-    *" --docker "*) refuse 1 "Docker mode is not available yet; start natively with: ./manage.sh up" ;;
-  esac
+run_client() { # VERB ARGUMENTS, files as seen from where the caller stands
+  local given=() one
+  for one in "$@"; do
+    case "$2:$one" in
+      put:[!/-]* | import:[!/-]*) [ ! -f "$CALLER/$one" ] || one=$CALLER/$one ;;
+    esac
+    given+=("$one")
+  done
+  unset PITBOSS_PYTHON
+  exec "$PYTHON" -m pitboss_cli "${given[@]}"
+}
+
+prepare_start() { # OPTIONS
+  local mode
   prepare
-  need_nginx
+  mode=$("$PYTHON" -m native mode "$@")
+  [ "$mode" = docker ] || { need_nginx && need_bus; }
+}
+
+start_fleet() { # VERB OPTIONS
+  prepare_start "${@:2}"
   run_native "$@"
 }
 
 run_demo() {
+  local way=() rest=() option
+  for option in "$@"; do
+    case $option in
+      --native | --docker) way+=("$option") ;;
+      *) rest+=("$option") ;;
+    esac
+  done
+  prepare_start ${way[@]+"${way[@]}"}
+  unset PITBOSS_PYTHON
+  "$PYTHON" -m native up --simulator ${way[@]+"${way[@]}"} >&2 # --json keeps standard output to itself
+  exec "$PYTHON" -m native.demo ${rest[@]+"${rest[@]}"}
+}
+
+run_stress() {
+  prepare_start
+  unset PITBOSS_PYTHON
+  exec "$PYTHON" tests/stress_test.py "$@"
+}
+
+run_chaos() {
   prepare
   need_nginx
   unset PITBOSS_PYTHON
-  "$PYTHON" -m native up >&2 # --json keeps standard output to itself
-  exec "$PYTHON" -m native.demo "$@"
+  PYTHONPATH=tests exec "$PYTHON" -m chaos "$@"
 }
 
 list_tiers() { (cd tests && printf '%s ' */ | tr -d /); }
@@ -219,8 +201,14 @@ run_tests() {
   esac
   prepare
   case $target in
-    tests/unit*) ;;
+    tests/unit* | tests/compose*) ;;
     *) need_nginx ;;
+  esac
+  case $target in
+    tests | tests/integration | tests/integration/fleetkit* | tests/integration/gateway*) need_rabbitmq ;;
+  esac
+  case $target in
+    tests | tests/compose*) need_engine ;;
   esac
   unset PITBOSS_PYTHON
   exec "$PYTHON" -m pytest "$target" "$@"
@@ -232,9 +220,10 @@ run_check() {
   need_shellcheck
   say "ruff format" && "$PYTHON" -m ruff format --check --quiet .
   say "ruff check" && "$PYTHON" -m ruff check --quiet .
-  say "mypy" && "$PYTHON" -m mypy ./*/src tests
+  say "mypy" && "$PYTHON" -m mypy ./*/src tests examples
   say "lint-imports" && .venv/bin/lint-imports
-  say "shellcheck" && shellcheck manage.sh .ci/run
+  say "shellcheck" && shellcheck -x manage.sh .ci/run ./*/container/*-* tests/compose/standins/*.sh
+  [ ! -x .venv/bin/hadolint ] || { say "hadolint" && .venv/bin/hadolint ./*/Dockerfile; }
   say "nginx -t" && "$PYTHON" -m native check-nginx
   say "tests" && run_tests "$@"
 }
@@ -270,13 +259,21 @@ main() {
         ;;
     esac
   done
+  CALLER=$PWD
   cd "$ROOT"
   trap 'say ""; refuse 130 "Interrupted; the same command goes on where this one stopped."' INT
   case $verb in
     help) help_for "${1:-help}" 2>&1 ;;
     up | restart) start_fleet "$verb" "$@" ;;
     demo) run_demo "$@" ;;
+    config | keys)
+      [ $# -gt 0 ] || refuse 2 "Say what to do; see: ./manage.sh $verb --help"
+      prepare
+      run_client "$verb" "$@"
+      ;;
     test) run_tests "$@" ;;
+    stress) run_stress "$@" ;;
+    chaos) run_chaos "$@" ;;
     check) run_check "$@" ;;
     lock) run_lock "$@" ;;
     *)

@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 import shutil
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from native import fleet, nginx, ports, postgres, probes, programs, valkey
+from native import fleet, nginx, ports, postgres, probes, programs, rabbitmq, valkey
 from native.child import Child, Identity
 from native.control import Say
 from native.places import ROOT, Memory, Places
@@ -17,6 +18,7 @@ from native.settings import Settings
 from native.traffic import Traffic
 
 _SECONDS: Final = 45.0
+_RABBITMQ_SECONDS: Final = 120.0
 _MIGRATIONS: Final = ROOT / "postgres" / "migrations"
 
 
@@ -32,7 +34,7 @@ async def _answers_http(port: int) -> bool:
 
 
 class Backing:
-    """The four processes that are one of a kind."""
+    """The processes that are one of a kind."""
 
     def __init__(
         self, settings: Settings, places: Places, memory: Memory, recorded: Callable[[], None]
@@ -53,15 +55,20 @@ class Backing:
             places.logs / "nginx-access.log",
             settings.port,
             settings.inner_port,
+            settings.edge,
         )
         memory.folders += [str(sockets), str(self.nginx.run)]
         memory.edge_port = settings.port
+        memory.edge_url = settings.edge.url(settings.port)
         memory.save(places.memory)
-        self.endpoints = fleet.Endpoints(self.postgres, self.valkey.port, settings.inner_port)
+        via = {"postgres": self.postgres.port, "redis": self.valkey.port, **settings.via}
+        self.endpoints = fleet.Endpoints(
+            replace(self.postgres, port=via["postgres"]), via["redis"], settings.inner_port
+        )
 
     def _settle_ports(self) -> dict[str, int]:
         """Refuse ports that were asked for and are taken; pick the others again if they are."""
-        ports.demand(self._settings.port, "PITBOSS_PORT")
+        ports.demand(self._settings.port, "PITBOSS_PORT", self._settings.edge.bind)
         ports.demand(self._settings.inner_port, "PITBOSS_INNER_PORT")
         chosen: dict[str, int] = {}
         for part in ("postgres", "redis", "simulator"):
@@ -91,15 +98,28 @@ class Backing:
         await self._bring("postgres", self.postgres.port, postgres.program(self.postgres), say)
         fresh = await postgres.provide(self.postgres, self._settings.passwords)
         if fresh or not migrated:
-            program = fleet.write_migrations(self._settings, self.postgres)
-            await programs.finish(program, self._places.logs / "migrations.log")
-            self._memory.migrated = _digest_migrations()
-            self._memory.save(self._places.memory)
-            say("migrations applied")
+            await self.migrate(say)
+
+    async def migrate(self, say: Say) -> None:
+        program = fleet.write_migrations(self._settings, self.postgres)
+        await programs.finish(program, self._places.logs / "migrations.log")
+        self._memory.migrated = _digest_migrations()
+        self._memory.save(self._places.memory)
+        say("migrations applied")
 
     async def bring_valkey(self, say: Say) -> None:
         valkey.make(self.valkey)
         await self._bring("redis", self.valkey.port, valkey.program(self.valkey), say)
+
+    async def bring_rabbitmq(self, say: Say) -> None:
+        """Start one where the bus is to be on this machine and nothing answers there."""
+        port = rabbitmq.loopback_port(self._settings.told.get("PITBOSS_BUS_URL", ""))
+        if port is None or await rabbitmq.answers(port):
+            return
+        ports.demand(port, "PITBOSS_BUS_URL")
+        server = rabbitmq.choose(self._places.state / "rabbitmq", port)
+        server.folder.mkdir(parents=True, exist_ok=True)
+        await self._bring("rabbitmq", port, rabbitmq.program(server), say)
 
     async def bring_simulator(self, say: Say) -> None:
         program = fleet.write_simulator(self.simulator_port)
@@ -120,7 +140,7 @@ class Backing:
         )
         self.children[name] = child
         child.start()
-        if not await child.wait_ready(_SECONDS):
+        if not await child.wait_ready(_RABBITMQ_SECONDS if name == "rabbitmq" else _SECONDS):
             words = programs.last_words(child.log)
             raise Refusal(f"{name} did not start: {words} (see {child.log})")
         say(f"{name} ready on port {port} after {child.uptime:.1f} s")
@@ -129,13 +149,15 @@ class Backing:
         async def ask_postgres(_: int) -> bool:
             return await self.postgres.answers()
 
-        async def ask_nginx(port: int) -> bool:
-            return await probes.answers_200(port, "/nginx-health")
+        async def ask_nginx(_: int) -> bool:
+            # The inner door, which is the same process's and never speaks TLS.
+            return await probes.answers_200(self.nginx.inner_port, "/nginx-health")
 
         known: dict[str, Callable[[int], Awaitable[bool]]] = {
             "postgres": ask_postgres,
             "nginx": ask_nginx,
             "redis": probes.redis_pong,
+            "rabbitmq": rabbitmq.answers,
             "simulator": _answers_http,
         }
         return known[name]

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
-from native import doctor, lifecycle, logview, statusview
+from native import doctor, lifecycle, logview, mode, statusview
+from native.autoscaling import journal
 from native.refusals import BadUse, NotRunning, Refusal
 
 _INTERRUPTED: Final = 130
@@ -27,27 +28,45 @@ def _print(text: str) -> None:
     print(text, flush=True)  # noqa: T201  # this is the command line
 
 
+def _read_start(verb: str, arguments: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(verb, add_help=False)
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--native", dest="way", action="store_const", const=mode.NATIVE)
+    way.add_argument("--docker", dest="way", action="store_const", const=mode.DOCKER)
+    parser.add_argument("--simulator", action="store_true")
+    return parser.parse_args(arguments)
+
+
 def up(arguments: Sequence[str]) -> int:
-    parser = _Parser("up", add_help=False)
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--native", action="store_true")
-    mode.add_argument("--docker", action="store_true")
-    if parser.parse_args(arguments).docker:
-        raise Refusal("Docker mode is not available yet; start natively with: ./manage.sh up")
-    _print(lifecycle.up(_say))
+    asked = _read_start("up", arguments)
+    _print(mode.runner(mode.choose(asked.way)).up(_say, simulator=asked.simulator))
     return 0
 
 
 def down(arguments: Sequence[str]) -> int:
     _Parser("down", add_help=False).parse_args(arguments)
-    _print(lifecycle.down(_say))
+    _print(mode.running().down(_say))
     return 0
 
 
 def restart(arguments: Sequence[str]) -> int:
-    _Parser("restart", add_help=False).parse_args(arguments)
-    _print(lifecycle.down(_say))
-    _print(lifecycle.up(_say))
+    asked = _read_start("restart", arguments)
+    before = mode.running()
+    simulator = asked.simulator or before.has_simulator()
+    _print(before.down(_say))
+    _print(mode.runner(mode.choose(asked.way)).up(_say, simulator=simulator))
+    return 0
+
+
+def upgrade(arguments: Sequence[str]) -> int:
+    _Parser("upgrade", add_help=False).parse_args(arguments)
+    _print(mode.running().upgrade(_say))
+    return 0
+
+
+def tell_mode(arguments: Sequence[str]) -> int:
+    """Say which way `up` would take, for manage.sh to install what that needs."""
+    _print(mode.choose(_read_start("up", arguments).way))
     return 0
 
 
@@ -55,11 +74,16 @@ def status(arguments: Sequence[str]) -> int:
     parser = _Parser("status", add_help=False)
     parser.add_argument("--json", action="store_true")
     as_json = parser.parse_args(arguments).json
-    fleet = lifecycle.read_status()
+    way = mode.find()
+    fleet = mode.runner(way).read_status()
+    scaled = journal.show(lifecycle.places())
     if as_json:
-        _print(json.dumps({"mode": "native", "services": fleet.services}))
+        shown = {"mode": way, "services": fleet.services, "autoscale": scaled}
+        _print(json.dumps(shown))
     else:
-        _print(statusview.render(fleet.services, fleet.port, sys.stdout.isatty()))
+        _print(statusview.render(fleet.services, fleet.url, sys.stdout.isatty()))
+        if line := journal.render(scaled):
+            _print(line)
     if not fleet.supervised:
         left = len(fleet.services)
         raise NotRunning(
@@ -78,7 +102,20 @@ def scale(arguments: Sequence[str]) -> int:
         if not equals:
             raise BadUse(f"{wish!r} is wrong; write SERVICE=N, such as table-service=5.")
         wishes[name] = count
-    _print(lifecycle.scale(wishes, _say))
+    _print(mode.running().scale(wishes, _say))
+    return 0
+
+
+def autoscale(arguments: Sequence[str]) -> int:
+    from native.autoscaling import verb  # noqa: PLC0415  # the other verbs start faster without it
+
+    return verb.autoscale(arguments, _print)
+
+
+def env(arguments: Sequence[str]) -> int:
+    from native import environment_verbs  # noqa: PLC0415  # the other verbs start faster without it
+
+    _print(environment_verbs.run(arguments, _say))
     return 0
 
 
@@ -88,18 +125,36 @@ def logs(arguments: Sequence[str]) -> int:
     parser.add_argument("-f", "--follow", action="store_true")
     parser.add_argument("-n", "--lines", type=int, default=50)
     asked = parser.parse_args(arguments)
+    if mode.find() == mode.DOCKER:
+        from native.docker import logs as docker  # noqa: PLC0415  # native verbs start faster
+
+        docker.show(asked.service, asked.lines, follow=asked.follow)
     for line in logview.read(lifecycle.places().logs, asked.service, asked.lines, asked.follow):
         _print(line)
     return 0
 
 
 def psql(arguments: Sequence[str]) -> int:
-    command, environment = lifecycle.write_psql()
+    command, environment = mode.running().write_psql()
     os.execve(command, [command, *arguments], environment)  # noqa: S606  # no shell wanted
 
 
+def backup(arguments: Sequence[str]) -> int:
+    from native.backup import verbs  # noqa: PLC0415  # the other verbs start faster without it
+
+    _print(verbs.back_up(arguments, _say))
+    return 0
+
+
+def restore(arguments: Sequence[str]) -> int:
+    from native.backup import verbs  # noqa: PLC0415  # the other verbs start faster without it
+
+    _print(verbs.put_back(arguments, _say))
+    return 0
+
+
 def verify(arguments: Sequence[str]) -> int:
-    environment = lifecycle.write_database_url()
+    environment = mode.running().write_database_url()
     command = [sys.executable, "-m", "ledger.verify", *arguments]
     os.execve(command[0], command, environment)  # noqa: S606  # no shell wanted
 
@@ -111,6 +166,13 @@ def show_needs(arguments: Sequence[str]) -> int:
         _print(need.render())
         fine = fine and (need.fine or need.optional)
     return 0 if fine else 1
+
+
+def make_certificate(arguments: Sequence[str]) -> int:
+    parser = _Parser("tls", add_help=False)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    _print(lifecycle.make_certificate(parser.parse_args(arguments).names))
+    return 0
 
 
 def check_nginx(arguments: Sequence[str]) -> int:
@@ -131,10 +193,17 @@ _VERBS: Final[dict[str, Callable[[Sequence[str]], int]]] = {
     "restart": restart,
     "status": status,
     "scale": scale,
+    "upgrade": upgrade,
+    "mode": tell_mode,
+    "autoscale": autoscale,
+    "env": env,
     "logs": logs,
     "psql": psql,
     "verify": verify,
+    "backup": backup,
+    "restore": restore,
     "doctor": show_needs,
+    "tls": make_certificate,
     "check-nginx": check_nginx,
     "supervise": supervise,
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from native import nginx, ports, postgres, settings, supervisor_lock, valkey
+from native import nginx, ports, postgres, rabbitmq, settings, supervisor_lock, valkey
 from native.places import Places
 from native.refusals import Refusal
 
@@ -77,6 +77,19 @@ def _disk() -> Need:
     return Need("disk", enough, f"{free:.1f} GiB free at {there}{advice}")
 
 
+def _docker() -> Need:
+    """Tell of docker mode: the program, an engine that answers, and Compose."""
+    from native.docker import engine  # noqa: PLC0415  # it asks other programs
+
+    advice = f"for docker mode; {_install('docker.io', 'docker')}"
+    if shutil.which("docker") is None:
+        return Need("docker", fine=False, said=advice, optional=True)
+    if not engine.answers():
+        said = "for docker mode; it is installed, but no engine answers: start it"
+        return Need("docker", fine=False, said=said, optional=True)
+    return _program("docker", lambda: " ".join(engine.find_compose()), optional=True)
+
+
 def examine() -> Iterator[Need]:
     """Look for each need in turn."""
     yield Need("python", fine=True, said=f"{platform.python_version()} at {Path(sys.prefix)}")
@@ -91,5 +104,6 @@ def examine() -> Iterator[Need]:
         ("chromium", "chromium-browser", "google-chrome"),
         f"for the console's tests; {_install('chromium', '--cask chromium')}",
     )
-    yield _any_of("docker", ("docker",), f"for docker mode; {_install('docker.io', 'docker')}")
+    yield _program("rabbitmq", rabbitmq.find_script, optional=True)
+    yield _docker()
     yield _any_of("shellcheck", ("shellcheck",), _install("shellcheck", "shellcheck"))

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from native import ports, postgres
-from native.places import ROOT
+from native.places import ROOT, Places
 from native.programs import Program
-from native.settings import Settings
+from native.settings import MPS, Settings
 
 MIGRATIONS: Final = (sys.executable, "-m", "fleetkit.migrations")
 SIMULATOR: Final = "simulator"
 GATEWAY: Final = "gateway"
 TABLE_SERVICE: Final = "table-service"
+LOG_SERVICE: Final = "log-service"
+LOG_WORKER: Final = "log-worker"
+METRICS_SERVICE: Final = "metrics-service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,24 @@ class Service:
     role: str
     secrets: tuple[str, ...]
     environment: str | None = None
+    settings: tuple[str, ...] = ()  # passed on as they were given
+    behind_nginx: bool = True
+
+
+def name_pool(environment: str) -> str:
+    return f"{TABLE_SERVICE}-{environment.lower()}"
 
 
 def list_services(environments: Sequence[str]) -> list[Service]:
     """Give the services of a fleet with these environments, in the order they are shown."""
     pools = [
         Service(
-            name=f"{TABLE_SERVICE}-{environment.lower()}",
+            name=name_pool(environment),
             module="table_service",
             role="pitboss_table_service",
             secrets=("PITBOSS_INNER_KEY",),
             environment=environment,
+            settings=("PITBOSS_BUS_URL", "PITBOSS_CA_FILE"),
         )
         for environment in environments
     ]
@@ -53,8 +63,51 @@ def list_services(environments: Sequence[str]) -> list[Service]:
         module="gateway",
         role="pitboss_gateway",
         secrets=("PITBOSS_INNER_KEY", "PITBOSS_ADMIN_KEY"),
+        settings=(
+            "PITBOSS_ADMIN_RATE_PER_SECOND",
+            "PITBOSS_BATCH_MAX_CONCURRENT",
+            "PITBOSS_BATCH_MIN_CONCURRENT",
+            "PITBOSS_BUS_URL",
+            "PITBOSS_CORS_ORIGINS",
+            "PITBOSS_RATE_BURST",
+            "PITBOSS_RATE_PER_SECOND",
+        ),
     )
-    return [gateway, *pools]
+    logs = Service(
+        name=LOG_SERVICE,
+        module="log_service",
+        role="pitboss_log_service",
+        secrets=("PITBOSS_ADMIN_KEY",),
+        settings=(
+            "PITBOSS_ADMIN_RATE_PER_SECOND",
+            "PITBOSS_LOG_RETENTION_DAYS",
+            "PITBOSS_LOG_STREAM_LENGTH",
+            "PITBOSS_RATE_BURST",
+            "PITBOSS_RATE_PER_SECOND",
+        ),
+    )
+    worker = Service(
+        name=LOG_WORKER,
+        module="log_service.worker",
+        role="pitboss_log_service",
+        secrets=(),
+        settings=("PITBOSS_LOG_RETENTION_DAYS",),
+        behind_nginx=False,
+    )
+    metrics = Service(
+        name=METRICS_SERVICE,
+        module="metrics_service",
+        role="pitboss_metrics_service",
+        secrets=("PITBOSS_ADMIN_KEY",),
+        settings=(
+            "PITBOSS_ADMIN_RATE_PER_SECOND",
+            "PITBOSS_BUS_URL",
+            "PITBOSS_RATE_BURST",
+            "PITBOSS_RATE_PER_SECOND",
+            *MPS,
+        ),
+    )
+    return [gateway, *pools, metrics, logs, worker]
 
 
 def write_program(
@@ -69,13 +122,19 @@ def write_program(
             service.role, settings.passwords[service.role]
         ),
         "PITBOSS_REDIS_URL": f"redis://{ports.LOOPBACK}:{endpoints.redis_port}/0",
+        "PITBOSS_LOG_SHIP": settings.told.get("PITBOSS_LOG_SHIP", "on"),
         **{name: secrets[name] for name in service.secrets},
+        **{name: text for name, text in settings.told.items() if name in service.settings},
     }
     if service.environment is not None:
         told["PITBOSS_ENVIRONMENT"] = service.environment
-    else:
+    elif service.name == GATEWAY:
         told["PITBOSS_ENVIRONMENTS"] = ",".join(settings.environments)
         told["PITBOSS_INNER_URL"] = f"http://{ports.LOOPBACK}:{endpoints.inner_port}"
+    if service.name == METRICS_SERVICE:
+        told.setdefault("MPS_SPOOL_DIR", str(settings.state / "metrics-spool"))
+    if instance == f"{LOG_WORKER}-1" and told["PITBOSS_LOG_SHIP"] == "on":
+        told["PITBOSS_LOG_FOLLOW"] = str(Places(settings.state).logs / "nginx-access.log")
     return Program((sys.executable, "-m", service.module), told, working_folder=ROOT)
 
 
@@ -91,5 +150,7 @@ def write_migrations(settings: Settings, server: postgres.Server) -> Program:
 
 def starting_count(service: Service, settings: Settings, asked: Mapping[str, int]) -> int:
     """Give how many replicas to start: as last scaled, else as set."""
-    set_count = settings.gateways if service.name == GATEWAY else settings.replicas
+    set_count = settings.gateways if service.name == GATEWAY else 1
+    if service.environment is not None:
+        set_count = settings.replicas
     return asked.get(service.name, set_count)

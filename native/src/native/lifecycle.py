@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,7 +18,7 @@ from native import control, nginx, orphans, postgres, settings
 from native.control import Say
 from native.places import ROOT, Memory, Places
 from native.programs import last_words, rotate
-from native.refusals import NotRunning, Refusal
+from native.refusals import BadUse, NotRunning, Refusal
 from native.supervisor_lock import is_held
 
 _SUPERVISOR_SECONDS: Final = 30.0
@@ -31,6 +33,7 @@ class Fleet:
     services: list[dict[str, Any]]
     port: int | None
     supervised: bool
+    url: str | None = None
 
 
 def places() -> Places:
@@ -49,8 +52,9 @@ def _socket(where: Places) -> Path:
     return Path(memory.control)
 
 
-def up(say: Say) -> str:
+def up(say: Say, *, simulator: bool = True) -> str:
     """Start the supervisor unless it runs, and stay until all is ready."""
+    del simulator  # always there, it costs next to nothing
     made = settings.ensure_secrets()
     wanted = settings.load()
     if made:
@@ -62,7 +66,7 @@ def up(say: Say) -> str:
         spawned = _spawn(where)
     request = {"verb": "up", "port": wanted.port, "environments": list(wanted.environments)}
     answer = control.ask(_wait_socket(where, spawned), request, say)
-    at = f"http://127.0.0.1:{wanted.port}"
+    at = wanted.edge.url(wanted.port)
     if answer["fresh"]:
         return f"The fleet is ready at {at} after {answer['seconds']:.1f} s."
     added = f"; added {', '.join(answer['added'])}" if answer["added"] else ""
@@ -124,7 +128,8 @@ def read_status() -> Fleet:
         if not left:
             raise
         return Fleet([_show_orphan(process) for process in left], None, supervised=False)
-    return Fleet(answer["services"], _memory(where).edge_port, supervised=True)
+    memory = _memory(where)
+    return Fleet(answer["services"], memory.edge_port, supervised=True, url=memory.edge_url)
 
 
 def _show_orphan(process: orphans.Recorded) -> dict[str, Any]:
@@ -137,6 +142,7 @@ def _show_orphan(process: orphans.Recorded) -> dict[str, Any]:
         "container": None,
         "port": process.port,
         "state": "unready" if alive else "failed",
+        "in_flight": None,
         "uptime_s": round(time.time() - process.created, 1) if alive else 0.0,
         "restarts": 0,
     }
@@ -149,6 +155,36 @@ def scale(wishes: dict[str, str], say: Say) -> str:
         f"{name}: {before[name]} -> {count}" if before[name] != count else f"{name}: {count}"
         for name, count in after.items()
     )
+
+
+def add_environment(name: str, say: Say) -> dict[str, Any]:
+    request = {"verb": "add_environment", "environment": name}
+    return control.ask(_socket(places()), request, say)
+
+
+def remove_environment(name: str, say: Say) -> dict[str, Any]:
+    request = {"verb": "remove_environment", "environment": name}
+    return control.ask(_socket(places()), request, say)
+
+
+def upgrade(say: Say) -> str:
+    """Apply what is new in the schema and replace the replicas one by one."""
+    answer = control.ask(_socket(places()), {"verb": "upgrade"}, say)
+    return f"The fleet runs what is in the checkout: {answer['replaced']} replicas replaced."
+
+
+def renew(say: Say) -> None:
+    """Replace the replicas one by one."""
+    upgrade(say)
+
+
+def has_simulator() -> bool:
+    return True
+
+
+def simulator_url(port: int) -> str:
+    """Give the address by which the replicas reach the simulator."""
+    return f"http://127.0.0.1:{port}"
 
 
 def write_psql() -> tuple[str, dict[str, str]]:
@@ -176,6 +212,29 @@ def write_database_url() -> dict[str, str]:
     return {**os.environ, "PITBOSS_DATABASE_URL": url}
 
 
+def redis_url() -> str:
+    where = places()
+    _socket(where)
+    return f"redis://127.0.0.1:{_memory(where).ports['redis']}/0"
+
+
+def make_certificate(names: Sequence[str]) -> str:
+    """Make the edge a certificate for these names beside the machine's own; say how it is used."""
+    from native import certificates  # noqa: PLC0415  # the other verbs start faster without it
+
+    wrong = [name for name in names if not re.fullmatch(r"[0-9A-Za-z*][0-9A-Za-z.:-]{0,252}", name)]
+    if wrong:
+        raise BadUse(f"{wrong[0]!r} is neither a name nor an address.")
+    own = certificates.local_names()
+    files = certificates.write(places().state / "tls", [*dict.fromkeys([*names, *own])])
+    return (
+        "A certificate was made. Set these, in .env or the environment, then: ./manage.sh restart\n"
+        f"PITBOSS_TLS_CERT={files.certificate}\n"
+        f"PITBOSS_TLS_KEY={files.key}\n"
+        f"Callers trust it by {files.authority}, such as: curl --cacert {files.authority} ..."
+    )
+
+
 async def check_nginx() -> str:
     """Let nginx judge what we would render for these settings."""
     wanted = settings.load()
@@ -183,6 +242,7 @@ async def check_nginx() -> str:
     try:
         folder = run / "check of the configuration"
         server = nginx.Server(folder, run, run / "access.log", wanted.port, wanted.inner_port)
+        server = replace(server, edge=wanted.edge)
         names = [f"table-service-{environment.lower()}" for environment in wanted.environments]
         nginx.render(server, {"gateway": (1, 2), **dict.fromkeys(names, ())})
         await nginx.check(server, run / "nginx.log")

@@ -15,6 +15,7 @@ from typing import Final
 import psutil
 
 from native import accounts, ports, probes, programs
+from native.edge import PLAIN, Edge
 from native.places import ROOT, make_private_folder
 from native.ports import LOOPBACK
 from native.refusals import Missing, Refusal
@@ -43,6 +44,7 @@ class Server:
     access_log: Path
     edge_port: int
     inner_port: int
+    edge: Edge = PLAIN
 
 
 def find_binary() -> Path:
@@ -65,7 +67,7 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
 
 def render_pools(pools: Pools) -> str:
     """Write the upstreams; an empty pool stays valid and answers 502 at once."""
-    pools = {"gateway": (), **pools}
+    pools = {"gateway": (), "log-service": (), "metrics-service": (), **pools}
     parts = ["map $uri $pool {", '    default "";']
     for name in pools:
         environment = name.removeprefix("table-service-")
@@ -83,14 +85,22 @@ def render_pools(pools: Pools) -> str:
 
 
 def render(server: Server, pools: Pools, templates: Path = TEMPLATES) -> None:
+    # Accepted with its first bytes, so a reload never closes a connection it has not read.
+    options = "deferred" if sys.platform == "linux" else ""
+    edge = server.edge
     values = {
         "NGINX_WORKERS": str(min(_MAX_WORKERS, os.cpu_count() or 1)),
         "NGINX_RUN_DIR": str(server.run),
         "NGINX_ACCESS_LOG": str(server.access_log),
-        "NGINX_EDGE_LISTEN": f"{LOOPBACK}:{server.edge_port}",
+        "NGINX_EDGE_LISTEN": edge.listen(server.edge_port),
+        "NGINX_EDGE_OPTIONS": edge.listen_options(options),
+        "NGINX_EDGE_SCHEME": edge.scheme,
+        "NGINX_EDGE_RATE": str(edge.rate),
+        "NGINX_EDGE_BURST": str(2 * edge.rate),
+        "NGINX_TLS_CERT": str(edge.certificate or ""),
+        "NGINX_TLS_KEY": str(edge.key or ""),
         "NGINX_INNER_LISTEN": f"{LOOPBACK}:{server.inner_port}",
-        # Accepted with its first bytes, so a reload never closes a connection it has not read.
-        "NGINX_LISTEN_OPTIONS": "deferred" if sys.platform == "linux" else "",
+        "NGINX_LISTEN_OPTIONS": options,
     }
     (server.folder / "snippets").mkdir(parents=True, exist_ok=True)
     for source in (*templates.glob("*.template"), *templates.glob("snippets/*.conf")):
@@ -169,12 +179,17 @@ async def wait_gone(old: set[int], seconds: float) -> bool:
 
 
 async def start(
-    folder: Path, pools: Pools, *, edge_port: int | None = None, inner_port: int | None = None
+    folder: Path,
+    pools: Pools,
+    *,
+    edge_port: int | None = None,
+    inner_port: int | None = None,
+    edge: Edge = PLAIN,
 ) -> tuple[Server, asyncio.subprocess.Process]:
     """Start an nginx before these pools, with its files in the folder; meant for tests."""
-    edge = edge_port or ports.pick_free()
-    inner = inner_port or ports.pick_free((edge,))
-    server = Server(folder, make_run_folder(), folder / "access.log", edge, inner)
+    at = edge_port or ports.pick_free()
+    inner = inner_port or ports.pick_free((at,))
+    server = Server(folder, make_run_folder(), folder / "access.log", at, inner, edge)
     log = folder / "nginx.log"
     render(server, pools)
     process = await programs.launch(program(server), log)
@@ -182,7 +197,7 @@ async def start(
         programs.stopped_on_failure(process, program(server), server.run),
         asyncio.timeout(_START_SECONDS),
     ):
-        while not await probes.answers_200(edge, "/nginx-health"):
+        while not await probes.answers_200(inner, "/nginx-health"):
             if process.returncode is not None:
                 raise Refusal(f"nginx did not start: {programs.last_words(log)} (see {log})")
             await asyncio.sleep(0.02)
@@ -190,9 +205,13 @@ async def start(
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, pools: Pools) -> AsyncIterator[tuple[Server, int]]:
+async def running(
+    folder: Path,
+    pools: Pools,
+    edge: Edge = PLAIN,
+) -> AsyncIterator[tuple[Server, int]]:
     """Lend an nginx and the pid of its master."""
-    server, process = await start(folder, pools)
+    server, process = await start(folder, pools, edge=edge)
     try:
         yield server, process.pid
     finally:

@@ -60,9 +60,11 @@ class Memory:
     control: str | None = None
     migrated: str | None = None
     edge_port: int | None = None
+    edge_url: str | None = None
     ports: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    environments: list[str] = field(default_factory=list)
+    environments: list[str] = field(default_factory=list)  # added at run time
+    removed: list[str] = field(default_factory=list)  # taken out at run time, whatever is set
     folders: list[str] = field(default_factory=list)
 
     @classmethod

@@ -1,7 +1,7 @@
 """The replicas of each service: how many there are, which may serve, how they come and go."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +62,7 @@ class Pools:
                 if child.identity.instance in self._entered
             )
             for name, replicas in self._replicas.items()
+            if self.services[name].behind_nginx
         }
 
     def resolve(self, wishes: Mapping[str, str]) -> dict[str, int]:
@@ -91,6 +92,28 @@ class Pools:
             for outcome in outcomes:
                 if outcome is not None:
                     raise outcome
+
+    async def drop(self, name: str, say: Callable[[str], None]) -> None:
+        """Have its replicas finish and leave, then know the service no more."""
+        await self.scale({name: 0}, say)
+        async with self._lock:
+            del self.services[name], self._replicas[name]
+            if self._traffic is not None:
+                await self._traffic.publish()
+
+    async def renew(self, names: Sequence[str], number: int, say: Callable[[str], None]) -> None:
+        """Drain each service's replica of that number, stop it, start it anew; others serve."""
+        async with self._lock:
+            old = [self._replicas[name][number] for name in names]
+            for child in old:
+                child.drain()
+                self._entered.discard(child.identity.instance)
+            await self._part(old, say)
+            new = {name: self._make(self.services[name], number) for name in names}
+            for name, child in new.items():
+                self._replicas[name][number] = child
+                child.start()
+            await self._welcome([*new.values()], say)
 
     async def stop(self, say: Callable[[str], None]) -> None:
         """Stop all replicas at once; nginx is gone already."""

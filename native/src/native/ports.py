@@ -17,11 +17,11 @@ _TRIES: Final = 500
 LOOPBACK: Final = "127.0.0.1"
 
 
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
+def is_free(port: int, address: str = LOOPBACK) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((LOOPBACK, port))
+            probe.bind((address, port))
         except OSError:
             return False
         return True
@@ -47,9 +47,9 @@ def find_holder(port: int) -> str | None:
     return None
 
 
-def demand(port: int, setting: str) -> None:
+def demand(port: int, setting: str, address: str = LOOPBACK) -> None:
     """Refuse with the port, its holder and the setting to change, unless the port is free."""
-    if is_free(port):
+    if is_free(port, address):
         return
     holder = find_holder(port)
     by = f" by {holder}" if holder else ""

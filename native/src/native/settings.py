@@ -4,24 +4,57 @@ import os
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 from dotenv import dotenv_values
 
+from native.edge import PLAIN, RATE, Edge
 from native.places import ROOT
+from native.ports import LOOPBACK
 from native.refusals import BadUse
 
 PASSWORDS: Final = {
     "pitboss_owner": "PITBOSS_OWNER_PASSWORD",
     "pitboss_gateway": "PITBOSS_GATEWAY_PASSWORD",
+    "pitboss_metrics_service": "PITBOSS_METRICS_SERVICE_PASSWORD",
+    "pitboss_log_service": "PITBOSS_LOG_SERVICE_PASSWORD",
     "pitboss_table_service": "PITBOSS_TABLE_SERVICE_PASSWORD",
 }
 """The setting that holds each role's password."""
 
 _SECRETS: Final = ("PITBOSS_ADMIN_KEY", "PITBOSS_INNER_KEY", *PASSWORDS.values())
 _OWN: Final = frozenset({"PITBOSS_PYTHON", *_SECRETS})
+_PASSED_ON: Final = (
+    "PITBOSS_ADMIN_RATE_PER_SECOND",
+    "PITBOSS_BATCH_MAX_CONCURRENT",
+    "PITBOSS_BATCH_MIN_CONCURRENT",
+    "PITBOSS_BUS_URL",
+    "PITBOSS_CA_FILE",
+    "PITBOSS_CORS_ORIGINS",
+    "PITBOSS_LOG_RETENTION_DAYS",
+    "PITBOSS_LOG_SHIP",
+    "PITBOSS_LOG_STREAM_LENGTH",
+    "PITBOSS_RATE_BURST",
+    "PITBOSS_RATE_PER_SECOND",
+)
+MPS: Final = (
+    "MPS_AGG_INTERVAL",
+    "MPS_ALERT_CLEAR",
+    "MPS_ALERT_FOR",
+    "MPS_ANOMALY",
+    "MPS_ERROR_THRESHOLD",
+    "MPS_MIN_SAMPLE",
+    "MPS_P95_THRESHOLD",
+    "MPS_SPOOL_DIR",
+    "MPS_WEBHOOK_URL",
+    "MPS_WINDOW_SIZE",
+)
+"""The metrics-service's own, passed on as given."""
+
+_OURS: Final = ("PITBOSS_", "MPS_")
 _LAST_PORT: Final = 65535
 _HEADER: Final = """\
 # Settings and secrets of this checkout's fleet; the environment goes before this file.
@@ -38,6 +71,7 @@ class Settings:
     port: int
     inner_port: int
     fixed_ports: Mapping[str, int]  # only those that were set
+    via: Mapping[str, int]  # where services reach it, if not at its own port
     environments: tuple[str, ...]
     gateways: int
     replicas: int
@@ -45,6 +79,8 @@ class Settings:
     admin_key: str
     inner_key: str
     passwords: Mapping[str, str]
+    edge: Edge = PLAIN
+    told: Mapping[str, str] = field(default_factory=dict)  # passed on as given
 
 
 def state_folder(root: Path = ROOT) -> Path:
@@ -55,26 +91,45 @@ def state_folder(root: Path = ROOT) -> Path:
 
 def _read(root: Path) -> dict[str, str]:
     written = dotenv_values(root / ".env", interpolate=False)
-    known = {name: text for name, text in written.items() if name.startswith("PITBOSS_") and text}
-    given = {name: text for name, text in os.environ.items() if name.startswith("PITBOSS_")}
+    known = {name: text for name, text in written.items() if name.startswith(_OURS) and text}
+    given = {name: text for name, text in os.environ.items() if name.startswith(_OURS)}
     return known | {name: text for name, text in given.items() if text}
+
+
+def read_mode(root: Path = ROOT) -> str | None:
+    """Give the mode that was set for good, if one was."""
+    given = _read(root).get("PITBOSS_MODE")
+    if given not in {None, "native", "docker"}:
+        raise BadUse(f"PITBOSS_MODE={given} is wrong; set it to native or docker, or leave it out.")
+    return given
+
+
+def missing_secrets(root: Path = ROOT) -> list[str]:
+    values = _read(root)
+    return [name for name in _SECRETS if name not in values]
 
 
 def ensure_secrets(root: Path = ROOT) -> list[str]:
     """Write the secrets that are set nowhere into .env; give their names."""
-    missing = [name for name in _SECRETS if name not in _read(root)]
+    missing = missing_secrets(root)
+    write_secrets({name: secrets.token_urlsafe(24) for name in missing}, root)
+    return missing
+
+
+def write_secrets(made: Mapping[str, str], root: Path = ROOT) -> None:
+    """Add these to .env, but for those that are set already."""
+    missing = [name for name in missing_secrets(root) if name in made]
     if not missing:
-        return []
+        return
     path = root / ".env"
     text = path.read_text() if path.exists() else _HEADER
     if not text.endswith("\n"):
         text += "\n"
-    text += "".join(f"{name}={secrets.token_urlsafe(24)}\n" for name in missing)
+    text += "".join(f"{name}={made[name]}\n" for name in missing)
     draft = path.with_name(f".env.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(text)
     draft.replace(path)
-    return missing
 
 
 def _number(values: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -94,6 +149,28 @@ def _environments(values: Mapping[str, str]) -> tuple[str, ...]:
             "list each environment once, letters and digits, separated by commas."
         )
     return names
+
+
+def _edge(values: Mapping[str, str], root: Path) -> Edge:
+    bind = values.get("PITBOSS_EDGE_BIND", LOOPBACK)
+    try:
+        ip_address(bind)
+    except ValueError as error:
+        raise BadUse(
+            f"PITBOSS_EDGE_BIND={bind} is wrong; set it to an address of this machine, "
+            "such as 127.0.0.1, 0.0.0.0 or ::."
+        ) from error
+    files: list[Path | None] = []
+    for name in ("PITBOSS_TLS_CERT", "PITBOSS_TLS_KEY"):
+        given = values.get(name)
+        path = (root / Path(given).expanduser()).absolute() if given else None
+        if path is not None and not path.is_file():
+            raise BadUse(f"{name}={given} is no file; make one with: ./manage.sh tls")
+        files.append(path)
+    certificate, key = files
+    if (certificate is None) != (key is None):
+        raise BadUse("PITBOSS_TLS_CERT and PITBOSS_TLS_KEY go together; set both or none.")
+    return Edge(bind, certificate, key, _number(values, "PITBOSS_EDGE_RATE", RATE, 1, 100_000))
 
 
 def load(root: Path = ROOT) -> Settings:
@@ -121,6 +198,11 @@ def load(root: Path = ROOT) -> Settings:
             for part, name in names.items()
             if name in values
         },
+        via={
+            part: _number(values, f"PITBOSS_{part.upper()}_VIA", 0, 1, _LAST_PORT)
+            for part in ("postgres", "redis")
+            if f"PITBOSS_{part.upper()}_VIA" in values
+        },
         environments=_environments(values),
         gateways=_number(values, "PITBOSS_GATEWAYS", 1, 1, MAX_REPLICAS),
         replicas=_number(values, "PITBOSS_REPLICAS", 1, 1, MAX_REPLICAS),
@@ -128,4 +210,6 @@ def load(root: Path = ROOT) -> Settings:
         admin_key=values.get("PITBOSS_ADMIN_KEY", ""),
         inner_key=values.get("PITBOSS_INNER_KEY", ""),
         passwords={role: values.get(name, "") for role, name in PASSWORDS.items()},
+        edge=_edge(values, root),
+        told={name: values[name] for name in (*_PASSED_ON, *MPS) if name in values},
     )

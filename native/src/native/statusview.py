@@ -10,7 +10,7 @@ _COLOURS: Final = {
     "restarting": 31,
     "failed": 31,
 }
-_HEAD: Final = ("SERVICE", "INSTANCE", "PID", "PORT", "STATE", "UPTIME", "RESTARTS")
+_HEAD: Final = ("SERVICE", "INSTANCE", "PID", "PORT", "STATE", "IN-FLIGHT", "UPTIME", "RESTARTS")
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 
@@ -23,6 +23,10 @@ def _span(seconds: float) -> str:
     return f"{seconds // _HOUR:.0f}h{seconds % _HOUR // _MINUTE:02.0f}m"
 
 
+def _count(in_flight: int | None) -> str:
+    return "-" if in_flight is None else str(in_flight)
+
+
 def _row(service: dict[str, Any]) -> tuple[str, ...]:
     return (
         str(service["service"]),
@@ -30,12 +34,13 @@ def _row(service: dict[str, Any]) -> tuple[str, ...]:
         str(service["pid"] or "-"),
         str(service["port"] or "-"),
         str(service["state"]),
+        _count(service.get("in_flight")),
         _span(service["uptime_s"]),
         str(service["restarts"]),
     )
 
 
-def render(services: list[dict[str, Any]], port: int | None, colour: bool) -> str:
+def render(services: list[dict[str, Any]], url: str | None, colour: bool) -> str:
     rows = [_HEAD, *map(_row, services)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = []
@@ -44,6 +49,6 @@ def render(services: list[dict[str, Any]], port: int | None, colour: bool) -> st
         if colour and row[4] in _COLOURS:
             cells[4] = f"\033[{_COLOURS[row[4]]}m{cells[4]}\033[0m"
         lines.append("  ".join(cells).rstrip())
-    if port is not None:
-        lines.append(f"edge: http://127.0.0.1:{port}")
+    if url is not None:
+        lines.append(f"edge: {url}")
     return "\n".join(lines)

@@ -7,11 +7,11 @@ import shutil
 import signal
 import sys
 import time
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
-from native import control, fleet, nginx, orphans, supervisor_lock
+from native import control, environments, fleet, nginx, orphans, rolling, showing, supervisor_lock
 from native.backing import Backing, remove_leftover_folders
 from native.child import Child
 from native.control import Say
@@ -23,8 +23,6 @@ from native.settings import Settings
 from native.traffic import Traffic
 
 log = structlog.get_logger()
-
-_LOOK_SECONDS: Final = 2.5
 
 
 class Supervisor:
@@ -48,6 +46,12 @@ class Supervisor:
             return await self._up(request, say)
         if verb == "scale":
             return await self._scale(request["wishes"], say)
+        if verb == "add_environment":
+            return await self._add_environment(request["environment"], say)
+        if verb == "remove_environment":
+            return await self._remove_environment(request["environment"], say)
+        if verb == "upgrade":
+            return await self._upgrade(say)
         if verb == "status":
             return {"services": await self._show()}
         if verb == "down":
@@ -85,8 +89,8 @@ class Supervisor:
 
     async def _complete(self, request: dict[str, Any], say: Say) -> dict[str, Any]:
         """Add the pools that are asked for by now and are not there yet."""
-        known = {service.environment for service in self._pools.services.values()}
-        new = [name for name in request["environments"] if name not in known]
+        wanted = environments.effective(request["environments"], self.memory)
+        new = [name for name in wanted if name not in self._environments()]
         self._know([*self._environments(), *new])
         await self._start_missing(say)
         return {"fresh": False, "added": new}
@@ -94,14 +98,14 @@ class Supervisor:
     def _environments(self) -> list[str]:
         return [s.environment for s in self._pools.services.values() if s.environment]
 
-    def _know(self, environments: list[str]) -> None:
-        for service in fleet.list_services(environments):
+    def _know(self, names: list[str]) -> None:
+        for service in fleet.list_services(names):
             self._pools.add(service)
 
     async def _bring_all(self, say: Say) -> None:
         nginx.find_binary()
         backing = self._backing = Backing(self.settings, self.places, self.memory, self._record)
-        self._know(list(self.settings.environments))
+        self._know(environments.effective(self.settings.environments, self.memory))
         self._traffic = Traffic(backing.nginx, self._read_nginx, self._pools.read)
         self._pools.attach(self._traffic)
         log.info("fleet_starting", port=self.settings.port, state=str(self.places.state))
@@ -109,6 +113,7 @@ class Supervisor:
         parts = [
             asyncio.create_task(backing.bring_postgres(say)),
             asyncio.create_task(backing.bring_valkey(say)),
+            asyncio.create_task(backing.bring_rabbitmq(say)),
             asyncio.create_task(backing.bring_nginx(self._traffic, say)),
             asyncio.create_task(backing.bring_simulator(say)),
         ]
@@ -140,33 +145,45 @@ class Supervisor:
             raise NotRunning("The fleet is not up yet; wait for ./manage.sh up to end.")
         counts = self._pools.resolve(wishes)
         async with self._changing:
+            if self.ended.is_set():
+                raise NotRunning("The fleet was taken down; start it with: ./manage.sh up")
             before = {name: self._pools.count(name) for name in counts}
             self.memory.counts |= counts
             self.memory.save(self.places.memory)
             await self._pools.scale(counts, say)
         return {"before": before, "after": counts}
 
+    async def _add_environment(self, name: str, say: Say) -> dict[str, Any]:
+        if self._backing is None:
+            raise NotRunning("The fleet is not up yet; wait for ./manage.sh up to end.")
+        async with self._changing:
+            new = name not in self._environments()
+            environments.remember(self.memory, name, there=True)
+            self.memory.save(self.places.memory)
+            self._know([name])
+            await self._start_missing(say)
+        return {"new": new, "replicas": self._pools.count(fleet.name_pool(name))}
+
+    async def _remove_environment(self, name: str, say: Say) -> dict[str, Any]:
+        if self._backing is None:
+            raise NotRunning("The fleet is not up yet; wait for ./manage.sh up to end.")
+        async with self._changing:
+            there = name in self._environments()
+            environments.remember(self.memory, name, there=False)
+            self.memory.counts.pop(fleet.name_pool(name), None)
+            self.memory.save(self.places.memory)
+            if there:
+                await self._pools.drop(fleet.name_pool(name), say)
+        return {"was_there": there}
+
+    async def _upgrade(self, say: Say) -> dict[str, Any]:
+        if self._backing is None:
+            raise NotRunning("The fleet is not up yet; wait for ./manage.sh up to end.")
+        async with self._changing:
+            return {"replaced": await rolling.roll(self._backing, self._pools, say)}
+
     async def _show(self) -> list[dict[str, Any]]:
-        children = self._children()
-        looks = [asyncio.create_task(child.look()) for child in children]
-        if looks:
-            _, slow = await asyncio.wait(looks, timeout=_LOOK_SECONDS)
-            for task in slow:
-                task.cancel()
-        return [
-            {
-                "service": child.identity.service,
-                "instance": child.identity.instance,
-                "environment": child.identity.environment,
-                "pid": child.pid,
-                "container": None,
-                "port": child.port,
-                "state": child.state.value,
-                "uptime_s": round(child.uptime, 1),
-                "restarts": child.restarts,
-            }
-            for child in children
-        ]
+        return await showing.show(self._children(), self._pools.children())
 
     async def shut_down(self, say: Say) -> None:
         async with self._changing:
@@ -181,14 +198,14 @@ class Supervisor:
             await self._backing.stop(("nginx",), say)
             await self._pools.stop(say)
             await self._backing.stop(("simulator",), say)
-            await self._backing.stop(("redis", "postgres"), say)
+            await self._backing.stop(("rabbitmq", "redis", "postgres"), say)
             self._backing.remove_folders()
         self.places.processes.unlink(missing_ok=True)
         log.info("fleet_stopped")
 
     def _children(self) -> list[Child]:
         backing = self._backing.children if self._backing is not None else {}
-        order = ("nginx", "simulator", "redis", "postgres")
+        order = ("nginx", "simulator", "rabbitmq", "redis", "postgres")
         own = [backing[name] for name in order if name in backing]
         return [*own[:1], *self._pools.children(), *own[1:]]
 

@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import random
+import ssl
 import sys
 import time
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Final, NoReturn
 
 import httpx
 
-from native import lifecycle, settings
+from native import mode, settings
 from native.demo import closing, matrix, report, script
 from native.demo.board import Board
 from native.demo.configuration import Document
@@ -37,8 +38,10 @@ _SEED: Final = 20261121
 class Fleet:
     """Where the running fleet is, and what it has."""
 
-    port: int
+    url: str
+    trust: ssl.SSLContext | bool
     simulator_port: int
+    simulator: str  # as the replicas reach it
     environments: list[str]
     key: str
 
@@ -54,24 +57,34 @@ def _count_rounds(text: str) -> int:
     return int(text)
 
 
-def _find_fleet() -> Fleet:
-    status = lifecycle.read_status()
+def find_fleet() -> Fleet:
+    runner = mode.running()
+    status = runner.read_status()
     simulator = next((each for each in status.services if each["service"] == "simulator"), None)
-    if not (status.supervised and status.port and simulator and simulator["port"]):
+    if not (status.supervised and status.url and simulator and simulator["port"]):
         raise NotRunning("The fleet is not running as it should; start it with: ./manage.sh up")
     wanted = settings.load()
     pools = {each["environment"] for each in status.services}
     environments = [each for each in wanted.environments if each in pools]
     if not environments:
         raise NotRunning("No environment of PITBOSS_ENVIRONMENTS runs; start: ./manage.sh up")
-    return Fleet(status.port, int(simulator["port"]), environments, wanted.admin_key)
+    port = int(simulator["port"])
+    return Fleet(
+        status.url,
+        wanted.edge.trust(),
+        port,
+        runner.simulator_url(port),
+        environments,
+        wanted.admin_key,
+    )
 
 
 async def _play(fleet: Fleet, screen: Screen, rounds: int) -> tuple[Board, report.Verdict, float]:
     board = Board(screen.say, rounds)
     limits = httpx.Limits(max_connections=32)
     api = httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{fleet.port}",
+        base_url=fleet.url,
+        verify=fleet.trust,
         headers={"authorization": f"Bearer {fleet.key}"},
         timeout=_CALL_SECONDS,
         limits=limits,
@@ -99,7 +112,7 @@ async def _play(fleet: Fleet, screen: Screen, rounds: int) -> tuple[Board, repor
         gateway, simulator = Gateway(api), Simulator(tables)
         stage = Stage(gateway, simulator, fleet.environments, screen.say)
         try:
-            await stage.set(fleet.simulator_port)
+            await stage.set(fleet.simulator)
             began = time.monotonic()
             with screen.watching(draw):
                 await _play_all(fleet, gateway, simulator, board)
@@ -149,11 +162,11 @@ def _run(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=_count_rounds, default=2)
     asked = parser.parse_args(arguments)
-    fleet = _find_fleet()
+    fleet = find_fleet()
     screen = Screen(sys.stdout, quiet=True) if asked.json else choose(len(fleet.environments))
     board, verdict, seconds = asyncio.run(_play(fleet, screen, asked.rounds))
     summary = report.summarize(board, verdict, seconds)
-    home = f"http://127.0.0.1:{fleet.port}"
+    home = fleet.url
     urls: Document = {"api": f"{home}/v1", "swagger": f"{home}/docs"}
     if asked.json:
         sys.stdout.write(json.dumps(report.write(board, summary, urls)) + "\n")

@@ -12,19 +12,17 @@ Document = dict[str, object]
 _CALLS: Final = ("start", "bet-stop", "deal", "finish", "cancel")
 
 
-def base_url(environment: str, simulator_port: int) -> str:
-    return f"http://127.0.0.1:{simulator_port}/{environment.lower()}/v2/service"
+def base_url(environment: str, simulator: str) -> str:
+    return f"{simulator}/{environment.lower()}/v2/service"
 
 
 def is_simulated(environment: str, url: object) -> bool:
     """Tell whether the address is a simulator's, of this run or, on another port, of an earlier."""
     path = re.escape(f"/{environment.lower()}/v2/service")
-    return re.fullmatch(rf"http://127\.0\.0\.1:[0-9]+{path}/?", str(url)) is not None
+    return re.fullmatch(rf"http://(127\.0\.0\.1|simulator):[0-9]+{path}/?", str(url)) is not None
 
 
-def lay_over(
-    standing: Mapping[str, object] | None, environment: str, simulator_port: int
-) -> Document:
+def lay_over(standing: Mapping[str, object] | None, environment: str, simulator: str) -> Document:
     """Give the document that is wanted; what the demo does not need stays as it stands.
 
     An environment that calls anything but the simulator is somebody's own: it is refused.
@@ -39,7 +37,7 @@ def lay_over(
     return {
         **kept,
         "environment": environment,
-        "base_url": base_url(environment, simulator_port),
+        "base_url": base_url(environment, simulator),
         "primary": environment == script.REQUIRED,
         "timeouts_ms": {**timeouts, **dict.fromkeys(_CALLS, script.CALL_TIMEOUT_MS)},
         "tables": _lay_over_tables(cast("list[Document]", kept.get("tables") or [])),

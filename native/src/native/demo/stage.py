@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from native.demo import configuration, script
+from native.demo import configuration, samples, script
 from native.demo.gateway import Gateway
 from native.demo.simulator import Simulator
 from native.demo.views import ENDED, Round
@@ -32,11 +32,11 @@ class Stage:
         self._environments = environments
         self._say = say
 
-    async def set(self, simulator_port: int) -> None:
+    async def set(self, simulator: str) -> None:
         """Refuse before anything is changed where a configuration is somebody's own."""
         found = await asyncio.gather(*map(self._gateway.environment, self._environments))
         wanted = [
-            configuration.lay_over(one.document if one else None, environment, simulator_port)
+            configuration.lay_over(one.document if one else None, environment, simulator)
             for one, environment in zip(found, self._environments, strict=True)
         ]
         if lifted := await self._simulator.clear_faults(self._environments):
@@ -53,6 +53,8 @@ class Stage:
             await self._gateway.put_environment(document, one)
         names = " ".join(str(document["environment"]) for document, _ in news)
         self._say(f"configured {names}" if names else "the configuration stands already")
+        if await self._gateway.log(samples.LINES):
+            self._say(f"{len(samples.LINES)} lines of devices logged; find them at /logs?q=ball")
 
     async def clear(self) -> None:
         """After an interruption: mend what was broken, end what is open, as far as it goes fast."""

@@ -1,0 +1,1 @@
+"""Scaling by itself: measures each pool, decides by its environment's `scaling`, asks for it."""

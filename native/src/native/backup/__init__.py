@@ -1,0 +1,1 @@
+"""The database in one file: taken in one snapshot, and put back in one transaction."""

@@ -1,0 +1,1 @@
+"""Runs the fleet with Docker Compose: the same verbs, on containers."""

@@ -1,0 +1,150 @@
+"""The two programs that everything goes through: docker, and Compose as its plugin or alone."""
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from native.places import ROOT
+from native.refusals import Missing, Refusal
+
+_SECONDS: Final = 20.0
+_PLUGIN_SECONDS: Final = 10.0
+
+
+@functools.cache
+def find_docker() -> str:
+    found = shutil.which("docker")
+    if found is None:
+        raise Missing("docker is not installed; install Docker, or use: ./manage.sh up --native")
+    return found
+
+
+@functools.cache
+def find_compose() -> tuple[str, ...]:
+    """Give the command of Compose: docker's plugin, else the program that .venv has."""
+    docker = find_docker()
+    asked = subprocess.run(  # noqa: S603  # found above
+        [docker, "compose", "version"],
+        capture_output=True,
+        check=False,
+        timeout=_PLUGIN_SECONDS,
+    )
+    if asked.returncode == 0:
+        return docker, "compose"
+    own = Path(sys.executable).with_name("docker-compose")
+    alone = str(own) if own.exists() else shutil.which("docker-compose")
+    if alone is None:
+        raise Missing(
+            "Docker's Compose plugin is missing; install the package docker-compose-plugin."
+        )
+    return (alone,)
+
+
+def answers() -> bool:
+    """Tell whether there is an engine that answers."""
+    try:
+        _ask("version", "--format", "{{.Server.Version}}")
+    except (Refusal, subprocess.TimeoutExpired):
+        return False
+    return True
+
+
+def _ask(*arguments: str, seconds: float = _SECONDS) -> str:
+    done = subprocess.run(  # noqa: S603  # docker, and our own arguments
+        [find_docker(), *arguments], capture_output=True, text=True, check=False, timeout=seconds
+    )
+    if done.returncode != 0:
+        raise Refusal(f"docker {arguments[0]} failed: {last_line(done.stderr)}")
+    return done.stdout
+
+
+def last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
+
+
+def list_ids(project: str) -> list[str]:
+    label = f"label=com.docker.compose.project={project}"
+    return _ask("ps", "--all", "--quiet", "--no-trunc", "--filter", label).split()
+
+
+def inspect(ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Describe containers; those that have gone meanwhile are left out."""
+    if not ids:
+        return []
+    done = subprocess.run(  # noqa: S603  # docker, and ids it gave
+        [find_docker(), "inspect", "--type=container", *ids],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SECONDS,
+    )
+    try:
+        found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
+    except ValueError as error:
+        raise Refusal(f"docker inspect failed: {last_line(done.stderr)}") from error
+    return found
+
+
+def last_words(container: str) -> str:
+    """Give the last line that a container has logged."""
+    done = subprocess.run(  # noqa: S603  # docker, and an id it gave
+        [find_docker(), "logs", "--tail", "1", container],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SECONDS,
+    )
+    return last_line(done.stdout + done.stderr)
+
+
+def stop_and_remove(ids: Sequence[str], grace_s: int) -> None:
+    _ask("stop", "--time", str(grace_s), *ids, seconds=grace_s + _SECONDS)
+    _ask("rm", "--force", *ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """One project: its name, its files, and what its files' variables are."""
+
+    project: str
+    files: tuple[Path, ...]
+    told: Mapping[str, str] = field(default_factory=dict)
+
+    def command(self, *arguments: str, profiles: Sequence[str] = ("*",)) -> list[str]:
+        options = ["--project-name", self.project, "--project-directory", str(ROOT)]
+        for file in self.files:
+            options += ["--file", str(file)]
+        for profile in profiles:
+            options += ["--profile", profile]
+        return [*find_compose(), *options, *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **self.told}
+
+    def run(self, *arguments: str, seconds: float = 600.0, profiles: Sequence[str] = ()) -> str:
+        """Run to the end; refuse with its last words where it fails."""
+        done = subprocess.run(  # noqa: S603  # Compose, and our own arguments
+            self.command(*arguments, profiles=profiles),
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+        if done.returncode != 0:
+            raise Refusal(f"docker compose {arguments[0]} failed: {last_line(done.stderr)}")
+        return done.stdout
+
+    def execute(self, service: str, *arguments: str, seconds: float = 60.0) -> str:
+        """Run a command in the running container of a service."""
+        return self.run("exec", "-T", service, *arguments, seconds=seconds)
