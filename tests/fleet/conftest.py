@@ -14,7 +14,7 @@ from fleet.rig import Fleet
 from fleet.tableapi import TableApi
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fleet() -> Iterator[Fleet]:
     # Not pytest's own folder: that one is closed to the account Postgres runs under.
     folder = Path(tempfile.mkdtemp(prefix="pitboss-fleet-"))
@@ -32,7 +32,7 @@ def fleet() -> Iterator[Fleet]:
     assert not surprises, surprises
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tables(fleet: Fleet) -> TableApi:
     """Give the Table APIs of all environments, the floor's tables configured."""
     made = TableApi(next(p for p in fleet.processes().values() if p.service == "simulator").port)
@@ -42,7 +42,7 @@ def tables(fleet: Fleet) -> TableApi:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def floor(tables: TableApi) -> Floor:  # noqa: ARG001  # the tables stand before they are taken
     return Floor()
 

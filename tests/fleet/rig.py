@@ -40,6 +40,7 @@ class Process:
     state: str
     uptime_s: float
     restarts: int
+    in_flight: int | None = None
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         assert self.pid is not None, self
@@ -54,10 +55,15 @@ class Fleet:
     port: int = field(default_factory=free_port)
     inner_port: int = field(default_factory=free_port)
     secrets: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    planted: dict[str, str] = field(default_factory=dict)
+    mode: str = "native"
+    seconds: float = 180.0  # for one verb
 
     def __post_init__(self) -> None:
-        names = ("ADMIN_KEY", "INNER_KEY", "OWNER_PASSWORD", "GATEWAY_PASSWORD")
-        for name in (*names, "TABLE_SERVICE_PASSWORD"):
+        names: tuple[str, ...] = ("ADMIN_KEY", "INNER_KEY", "OWNER_PASSWORD", "GATEWAY_PASSWORD")
+        names += ("LOG_SERVICE_PASSWORD",)
+        for name in (*names, "METRICS_SERVICE_PASSWORD", "TABLE_SERVICE_PASSWORD"):
             self.secrets[f"PITBOSS_{name}"] = f"{name.lower()}-{secrets.token_hex(8)}"
 
     @property
@@ -75,11 +81,13 @@ class Fleet:
     def log_lines(self, prefix: str) -> Iterator[dict[str, object]]:
         """Give the JSON lines of the logs whose file name begins so."""
         for path in sorted(self.logs.glob(f"{prefix}*")):
-            for line in path.read_text(errors="replace").splitlines():
+            # Not splitlines: a line may hold what Unicode too calls the end of one.
+            for line in path.read_text(errors="replace").split("\n"):
                 if line.startswith("{"):
                     yield json.loads(line)
 
-    def run(self, *arguments: str) -> Said:
+    def environment(self) -> dict[str, str]:
+        """Give the settings that manage.sh is told, and nothing of the machine's own."""
         kept = {name: text for name, text in os.environ.items() if not name.startswith("PITBOSS_")}
         settings = {
             **self.secrets,
@@ -90,14 +98,19 @@ class Fleet:
             "PITBOSS_REPLICAS": str(REPLICAS),
             "PITBOSS_GATEWAYS": "1",
             "PITBOSS_LOG_LEVEL": "info",
+            "PITBOSS_MODE": self.mode,
+            **self.settings,
         }
+        return kept | self.planted | settings
+
+    def run(self, *arguments: str) -> Said:
         done = subprocess.run(
             [str(ROOT / "manage.sh"), *arguments],
-            env=kept | settings,
+            env=self.environment(),
             cwd=self.state.parent,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=self.seconds,
             check=False,
         )
         return Said(done.returncode, done.stdout, done.stderr)
@@ -109,7 +122,7 @@ class Fleet:
         said = self.run("status", "--json")
         assert said.code == 0, said
         shown = json.loads(said.out)
-        assert shown["mode"] == "native"
+        assert shown["mode"] == self.mode
         return {entry["instance"]: Process(**entry) for entry in shown["services"]}
 
     async def status(self) -> dict[str, Process]:

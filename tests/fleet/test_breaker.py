@@ -10,6 +10,7 @@ from fleet.console import RESULTS, Console, Round
 from fleet.rig import ENVIRONMENTS, Fleet
 from fleet.tableapi import TableApi
 from fleetkit.testing import eventually
+from listening import Listening
 
 ONCE = dict.fromkeys(ENVIRONMENTS, 1)
 RED = RESULTS["speed_roulette"]
@@ -88,6 +89,10 @@ async def test_a_result_waits_out_an_outage(
     done = await console.settled(round_, within_s=20)
     assert (done.outcome, tables.counts(table, "deal")) == ("complete", ONCE)
     assert (await console.finish(round_)).status == 200
+    asked = {"table": table, "types": "breaker.opened,breaker.closed"}
+    async with Listening.open(console.client, last=0, **asked) as told:
+        # once a change, whichever of the replicas noticed it
+        assert [e["type"] for e in await told.wait_for(2)] == ["breaker.opened", "breaker.closed"]
     assert (await light(console, table))["light"] == "go"
 
 

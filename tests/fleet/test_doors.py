@@ -15,6 +15,8 @@ from fleet.tableapi import TableApi
 
 MIB = 1024 * 1024
 OPEN = {"/healthz", "/readyz", "/docs", "/openapi.json"}
+# Answers without a key, as one is shown inside.
+ENTRANCE = {"/v1/login"}
 
 
 async def test_no_route_answers_without_the_right_key(
@@ -25,7 +27,7 @@ async def test_no_route_answers_without_the_right_key(
         (method.upper(), re.sub(r"\{[^}]*\}", "01JD0000000000000000000000", path))
         for path, methods in document["paths"].items()
         for method in methods
-        if path not in OPEN
+        if path not in OPEN | ENTRANCE
     ]
     assert len(routes) >= 12
     inner = fleet.secrets["PITBOSS_INNER_KEY"]
@@ -100,8 +102,8 @@ async def test_a_body_just_below_1_mib_is_read(console: Console, table: str) -> 
         b"GET /v1/rounds HTTP/1.1\r\n\r\n",
         b"GET /v1/\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 20_000 + b"\r\n\r\n",
+        # nginx lets it through; the process behind does not.
+        b"GET /v1/rounds HTTP/1.1\r\nHost: x\r\nX-Odd: \x7f\r\n\r\n",
         b"POST /v1/rounds HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
         b"POST /v1/rounds HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",

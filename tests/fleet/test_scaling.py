@@ -1,57 +1,16 @@
 """Replicas come and go under steady load, and no dealer notices."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
 import pytest
 
-from fleet.console import Console, opened_console
+from fleet.console import Console
+from fleet.dealing import dealing
 from fleet.floor import Floor
 from fleet.rig import ENVIRONMENTS, REPLICAS, Fleet
 from fleet.tableapi import TableApi
 from fleetkit.testing import eventually
-
-CONSOLES = 3
-
-
-@dataclass(slots=True)
-class Load:
-    """What the consoles met."""
-
-    rounds: int = 0
-    failures: list[str] = field(default_factory=list)
-
-    async def more(self, rounds: int) -> None:
-        """Wait until so many more rounds are played."""
-        wanted = self.rounds + rounds
-        await eventually(lambda: self.failures or self.rounds >= wanted, within_s=60)
-        assert self.failures == []
-
-
-@asynccontextmanager
-async def dealing(fleet: Fleet, floor: Floor) -> AsyncIterator[Load]:
-    """Keep consoles playing full rounds, each on its own table, until the block ends."""
-    load, over = Load(), asyncio.Event()
-
-    async def deal(table: str) -> None:
-        async with opened_console(fleet.url, fleet.key) as console:
-            while not over.is_set():
-                try:
-                    await console.play(table)
-                except Exception as failure:  # noqa: BLE001  # all of it is what is asked for
-                    load.failures.append(f"{table}: {failure!r}")
-                    return
-                load.rounds += 1
-
-    dealers = [asyncio.create_task(deal(floor.take())) for _ in range(CONSOLES)]
-    try:
-        yield load
-    finally:
-        over.set()
-        await asyncio.gather(*dealers)
 
 
 async def counts(fleet: Fleet) -> dict[str, int]:

@@ -14,10 +14,16 @@ import pytest
 
 from fleetkit import logs, migrations
 from fleetkit.testing import eventually
-from native import postgres, programs, valkey
+from native import postgres, programs, rabbitmq, valkey
 
 FOLDER = Path(__file__).resolve().parents[2] / "postgres" / "migrations"
-ROLES = ("pitboss_owner", "pitboss_gateway", "pitboss_table_service")
+ROLES = (
+    "pitboss_owner",
+    "pitboss_gateway",
+    "pitboss_log_service",
+    "pitboss_metrics_service",
+    "pitboss_table_service",
+)
 
 Answer = TypeVar("Answer")
 
@@ -97,11 +103,39 @@ class ValkeyServer:
     async def stop(self) -> None:
         await self._background.wait(programs.stop(self._process, valkey.program(self.server)))
 
+    async def kill(self) -> None:
+        programs.kill_group(self._process.pid)
+        await self._background.wait(self._process.wait())
+
     async def start(self) -> None:
         _, self._process = await self._background.wait(valkey.start(self._folder, self.server.port))
 
     def close(self) -> None:
         self._background.call(programs.stop(self._process, valkey.program(self.server)))
+
+
+class RabbitServer:
+    """A RabbitMQ that a test may kill and start again."""
+
+    def __init__(self, background: Background, folder: Path) -> None:
+        self._background = background
+        self.server = rabbitmq.choose(folder)
+        self._process = background.call(rabbitmq.start(self.server))
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    async def kill(self) -> None:
+        programs.kill_group(self._process.pid)
+        await self._background.wait(self._process.wait())
+
+    async def start(self) -> None:
+        self._process = await self._background.wait(rabbitmq.start(self.server))
+
+    def close(self) -> None:
+        programs.kill_group(self._process.pid)  # nobody reads its data again
+        self._background.call(self._process.wait())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -139,6 +173,14 @@ def postgres_server(background: Background, server_folder: Path) -> Iterator[Pos
 @pytest.fixture(scope="session")
 def valkey_server(background: Background, server_folder: Path) -> Iterator[ValkeyServer]:
     server = ValkeyServer(background, server_folder / "valkey")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def rabbit_server(background: Background, server_folder: Path) -> Iterator[RabbitServer]:
+    """Lend the session's RabbitMQ; each test takes queues of its own."""
+    server = RabbitServer(background, server_folder / "rabbit mq")
     yield server
     server.close()
 

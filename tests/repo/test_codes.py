@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from itertools import chain
 
 TOLD = "docs/operations.md"
-SOURCES = re.compile(r"(?:gateway|ledger|fleetkit|table-service)/src/.+\.py$|nginx/.+\.template$")
+SOURCES = re.compile(
+    r"(?:gateway|ledger|fleetkit|log-service|metrics-service|table-service)/src/.+\.py$|nginx/.+\.template$"
+)
 # Where a code is handed over by its place, not by its name: the function and the place.
 PLACES = {
     "Decision": 1,

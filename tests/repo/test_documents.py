@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 import gateway.settings
+import log_service.settings
 import table_service.settings
 from fleetkit import settings
 from native.settings import PASSWORDS
@@ -73,7 +74,10 @@ def test_every_setting_is_documented_and_no_other(documents: dict[str, str]) -> 
     assert sorted(rows) == sorted({*settings.KNOWN, *PASSWORDS.values(), "PITBOSS_PYTHON"})
 
 
-@pytest.mark.parametrize("read_by", [gateway.settings.Settings, table_service.settings.Settings])
+@pytest.mark.parametrize(
+    "read_by",
+    [gateway.settings.Settings, log_service.settings.Settings, table_service.settings.Settings],
+)
 def test_defaults_are_documented(
     read_by: type[settings.Settings], documents: dict[str, str]
 ) -> None:
@@ -83,7 +87,8 @@ def test_defaults_are_documented(
             continue
         default = info.default
         plain = default.get_secret_value() if isinstance(default, SecretStr) else default
-        shown = "none" if info.is_required() else f"`{plain}`"
+        shown = "nothing" if plain in (None, "") else f"`{plain}`"
+        shown = "none" if info.is_required() else shown
         assert shown in rows[f"PITBOSS_{field.upper()}"], field
 
 

@@ -1,4 +1,4 @@
-"""The replicas' side of the simulated ledger: CLAIM, NEXT_DUE and SETTLE, as the SQL has them."""
+"""The replicas' side of the simulated ledger: claims, times due, settlements, as in the SQL."""
 
 from collections.abc import Sequence
 from dataclasses import replace

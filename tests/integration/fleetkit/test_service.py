@@ -76,6 +76,7 @@ async def test_readiness_follows_postgres_and_only_shows_redis(
         assert ready.status_code == 200
         assert ready.json() == {
             "status": "ready",
+            "in_flight": 0,
             "checks": {"postgres": {"ok": True}, "redis": {"ok": True}},
         }
         await spare_valkey.stop()

@@ -14,6 +14,7 @@ from fleetkit.postgres import Connection, connect, set_json_codecs
 from fleetkit.testing import calling, serving
 from gateway.app import create as create_gateway
 from gateway.settings import Settings as GatewaySettings
+from integration.gateway.newsroom import Newsroom
 from simulator.testing import Simulator, Target, run_simulator
 from table_service.app import create as create_replica
 from table_service.settings import Settings as ReplicaSettings
@@ -58,6 +59,7 @@ class Studio:
         self.client = client
         self.door = door
         self.inner_url = ""
+        self.settings: GatewaySettings | None = None
         self.number = next(numbers)
 
     def world(self, environment: str) -> str:
@@ -71,8 +73,8 @@ class Studio:
                 "environment": environment,
                 "base_url": base,
                 "primary": environment == "PRD",
-                "timeouts_ms": {"connect": 300, "start": 400, "get": 400},
-                "tables": [{"id": TABLE, "type": "speed_roulette"}],
+                "timeouts_ms": {"connect": 2000, "start": 800, "get": 800},
+                "tables": options.get("tables") or [{"id": TABLE, "type": "speed_roulette"}],
             }
             url = f"/v1/config/environments/{environment}"
             answer = await self.client.put(url, json=document)
@@ -147,8 +149,14 @@ async def _replica(environment: str, url: str, redis: str) -> AsyncIterator[tupl
 
 
 @pytest.fixture
+def bus_url() -> str:
+    """Give where the bus is; at the test's Redis unless a module says otherwise."""
+    return ""
+
+
+@pytest.fixture
 async def studio(
-    sim: Simulator, database_url_as: Callable[[str], str], redis_url: str
+    sim: Simulator, database_url_as: Callable[[str], str], redis_url: str, bus_url: str
 ) -> AsyncIterator[Studio]:
     async with AsyncExitStack() as stack:
         conn = await connect(database_url_as("pitboss_owner"), name="tests")
@@ -160,6 +168,7 @@ async def studio(
             {
                 "database_url": SecretStr(database_url_as("pitboss_gateway")),
                 "redis_url": SecretStr(redis_url),
+                "bus_url": SecretStr(bus_url),
                 "inner_url": inner_url,
                 "inner_key": SecretStr(INNER_KEY),
                 "admin_key": SecretStr(ADMIN_KEY),
@@ -171,6 +180,7 @@ async def studio(
         client.timeout = httpx.Timeout(40)
         made = Studio(sim, conn, door, client)
         made.inner_url = inner_url
+        made.settings = settings
         await made.configure()
         for environment in ("PRD", "CIT"):
             url = database_url_as("pitboss_table_service")
@@ -178,3 +188,14 @@ async def studio(
             door.pools[environment.lower()] = replica
         yield made
         made.heal()
+
+
+@pytest.fixture
+async def newsroom(
+    database_url_as: Callable[[str], str], redis_url: str
+) -> AsyncIterator[Newsroom]:
+    async with AsyncExitStack() as stack:
+        conn = await connect(database_url_as("pitboss_owner"), name="tests")
+        stack.push_async_callback(conn.close, timeout=5)
+        await set_json_codecs(conn)
+        yield Newsroom(conn, database_url_as, redis_url)

@@ -37,7 +37,7 @@ async def test_a_pause_and_a_resume_reach_every_target(studio: Studio) -> None:
     assert lasts(resumed) == {"PRD": "accepted"}
     assert studio.at_table("PRD").get().table["pause"] is None
     assert studio.at_table("CIT").get().table["pause"] is not None
-    events = await studio.rows("SELECT * FROM events WHERE round_id IS NULL ORDER BY id")
+    events = await studio.rows("SELECT * FROM events WHERE table_id IS NOT NULL ORDER BY id")
     assert {event["table_id"] for event in events} == {"ARO-001"}
     told = [(event["type"], event["environment"]) for event in events]
     assert sorted(told) == [
@@ -212,3 +212,20 @@ async def test_what_is_wrong_is_named_and_nothing_written(
 
 async def test_a_table_that_is_not_there_is_not_found(studio: Studio) -> None:
     assert (await studio.post("/v1/tables/NONE/resume")).status_code == 404
+
+
+async def test_a_command_that_waits_for_another_is_written_and_done_after_it(
+    studio: Studio,
+) -> None:
+    studio.fault("latency", "visibility", ms=700)
+    shown = asyncio.create_task(studio.ask("visibility", {"visibility": "visible"}))
+
+    async def in_flight() -> bool:
+        found = await studio.rows("SELECT FROM deliveries WHERE state = 'sending'")
+        return len(found) > 0
+
+    await eventually(in_flight)
+    paused = await studio.ask("pause", {"reason": "Shuffling", "wait_ms": 20_000})
+    assert paused.status_code == 200, paused.text
+    assert set(lasts(paused).values()) == {"accepted"}
+    assert (await shown).status_code == 200

@@ -1,6 +1,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from ledger.domain.commands import ROUND_KINDS, Kind
 
 Ledger = Any
@@ -21,6 +23,18 @@ async def test_a_result_while_bets_are_open_hastens_the_stop_and_follows_it(ledg
     assert (result.kind, result.leg_state, result.look) == (Kind.RESULT, "bet_stopped", False)
     assert result.body == {"roulette": "7"}
     assert (await ledger.round(round_id))["state"] == "dealt"
+
+
+@pytest.mark.parametrize("kind", [Kind.BET_STOP, Kind.RESULT])
+async def test_a_stop_that_is_late_already_stays_due_when_it_was(
+    ledger: Ledger, kind: Kind
+) -> None:
+    """Nobody could stop the bets in time, then a person does: the lateness is still seen."""
+    round_id = await ledger.opened(bets_s=-2)
+    due_at = (await ledger.delivery(round_id, Kind.BET_STOP))["due_at"]
+    written = await ledger.advance(kind, round_id)
+    (stop,) = (lease for lease in written.leases if lease.kind is Kind.BET_STOP)
+    assert stop.due_at == due_at
 
 
 async def test_a_result_after_the_bets_were_stopped_goes_at_once(ledger: Ledger) -> None:

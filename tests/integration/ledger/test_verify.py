@@ -161,8 +161,10 @@ TAMPERED = [
     (
         "environments_do_not_wait",
         """UPDATE deliveries SET created_at = created_at - interval '5 s' WHERE kind = 'start';
-           UPDATE deliveries SET settled_at = first_sent_at - interval '50 ms'
-           WHERE kind = 'start' AND environment = 'CIT'""",
+           UPDATE deliveries SET settled_at = first_sent_at - interval '50 ms',
+                                 first_sent_at = created_at + interval '1 ms'
+           WHERE kind = 'start' AND environment = 'CIT';
+           UPDATE attempts SET latency_ms = 4900""",
     ),
 ]
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ Fleet = Any
 ALL = {
     "nginx",
     "gateway-1",
+    "log-service-1",
+    "log-worker-1",
+    "metrics-service-1",
     "table-service-cit-1",
     "table-service-prd-1",
     "simulator",
@@ -33,7 +37,7 @@ def test_up_shows_all_ready_and_down_leaves_nothing_but_data(bare_fleet: Fleet) 
     prd = shown["table-service-prd-1"]
     assert set(prd) == {
         *("service", "instance", "environment", "pid", "container", "port", "state"),
-        *("uptime_s", "restarts"),
+        *("in_flight", "uptime_s", "restarts"),
     }
     assert (prd["service"], prd["environment"]) == ("table-service-prd", "PRD")
     pids = [entry["pid"] for entry in shown.values()]
@@ -124,14 +128,14 @@ def test_status_tells_of_a_process_that_keeps_dying(
     fleet: Fleet, until: Callable[..., None]
 ) -> None:
     port = fleet.status()["table-service-cit-1"]["port"]
-    seen = set()
-    for _ in range(3):
-        entry = fleet.status()["table-service-cit-1"]
-        if entry["pid"] is not None:
-            os.kill(entry["pid"], signal.SIGKILL)
-        seen.add(fleet.status()["table-service-cit-1"]["state"])
-    until(lambda: fleet.status()["table-service-cit-1"]["state"] == "ready")
-    assert seen & {"restarting", "starting"}
+
+    def is_back(deaths: int) -> bool:
+        now = fleet.status()["table-service-cit-1"]
+        return bool(now["restarts"] == deaths and now["state"] == "ready")
+
+    for deaths in (1, 2):
+        os.kill(fleet.status()["table-service-cit-1"]["pid"], signal.SIGKILL)
+        until(partial(is_back, deaths))
     assert fleet.status()["table-service-cit-1"]["port"] == port
 
 

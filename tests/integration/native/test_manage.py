@@ -32,7 +32,7 @@ def test_wrong_use_is_one_sentence_with_a_way_out(script: Path, tmp_path: Path) 
     for arguments, code, sentence in (
         (["frobnicate"], 2, "There is no verb frobnicate; the verbs are: up down restart"),
         (["test", "nope"], 2, "There is no tier nope; there are: "),
-        (["up", "--docker"], 1, "Docker mode is not available yet"),
+        (["up", "--docker"], 4, "or use: ./manage.sh up --native"),
         (["up", "--fast"], 2, "see: ./manage.sh up --help"),
         (["status", "--yaml"], 2, "see: ./manage.sh status --help"),
         (["down", "now"], 2, "see: ./manage.sh down --help"),
@@ -41,7 +41,8 @@ def test_wrong_use_is_one_sentence_with_a_way_out(script: Path, tmp_path: Path) 
         (["logs"], 1, "There are no logs yet"),
         (["status"], 3, "start it with: ./manage.sh up"),
     ):
-        done = run(script, *arguments, cwd=tmp_path, PITBOSS_STATE_DIR=str(tmp_path / "none"))
+        nowhere = {"PITBOSS_STATE_DIR": str(tmp_path / "none"), "DOCKER_HOST": "unix:///nowhere"}
+        done = run(script, *arguments, cwd=tmp_path, **nowhere)
         assert done.returncode == code, (arguments, done)
         assert sentence in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
@@ -74,7 +75,8 @@ def test_no_python_at_all_is_said(script: Path, root: Path, tmp_path: Path) -> N
     for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(root / name, checkout)
     (checkout / "native").mkdir()
-    shutil.copy(root / "native" / "pyproject.toml", checkout / "native")
+    for name in ("pyproject.toml", "needs.sh"):
+        shutil.copy(root / "native" / name, checkout / "native")
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ("bash", "env", "cat", "cksum", "dirname", "id", "uname"):

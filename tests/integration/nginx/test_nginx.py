@@ -1,63 +1,14 @@
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
+import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from integration.nginx.doors import Doors, opened, serving
 from native import nginx, ports
-
-Answer = Callable[[dict[str, Any], asyncio.StreamWriter], Coroutine[Any, Any, None]]
-
-
-async def echo(request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
-    body = json.dumps(request).encode()
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-
-
-@contextlib.asynccontextmanager
-async def serving(answer: Answer = echo) -> AsyncIterator[int]:
-    """Lend the port of a small upstream."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while not writer.is_closing():
-                lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-                pairs = (line.split(": ", 1) for line in lines[1:] if line)
-                headers = {name.lower(): value for name, value in pairs}
-                body = await reader.readexactly(int(headers.get("content-length", "0")))
-                method, path, _ = lines[0].split(" ")
-                told = {"method": method, "path": path, "headers": headers, "body": body.decode()}
-                await answer(told, writer)
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-
-
-@dataclass(frozen=True)
-class Doors:
-    edge: httpx.AsyncClient
-    inner: httpx.AsyncClient
-    server: nginx.Server
-    master: int
-
-
-@contextlib.asynccontextmanager
-async def opened(folder: Path, pools: dict[str, list[int]]) -> AsyncIterator[Doors]:
-    async with (
-        nginx.running(folder / "an nginx", pools) as (server, master),
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.edge_port}") as edge,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.inner_port}") as inner,
-    ):
-        yield Doors(edge, inner, server, master)
 
 
 @pytest.fixture
@@ -113,7 +64,24 @@ async def test_the_edge_explains_itself_as_problem_json(doors: Doors) -> None:
         assert problem["trace_id"] == trace
         assert set(problem) == {"type", "title", "status", "code", "detail", "trace_id"}
     answer = await doors.edge.get("/v1/x", headers={"X-Long": "y" * 70_000})
-    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+    assert (answer.status_code, answer.json()["code"]) == (431, "headers_too_large")
+
+
+async def test_logs_go_to_their_own_service(tmp_path: Path) -> None:
+    async with (
+        serving() as port,
+        opened(tmp_path, {"gateway": [], "log-service": [port]}) as doors,
+    ):
+        for path in ("/logs", "/logs/batch?strict=true", "/logs/tail", "/devices"):
+            told = (await doors.edge.post(path, content="{}")).json()
+            assert told["path"] == path
+        assert (await doors.edge.get("/logsome")).json()["code"] == "gateway_unreachable"
+        begun = (await doors.edge.get("/logs", headers={"X-Request-Id": "mine"})).json()["headers"]
+        assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", begun["traceparent"])
+        await nginx.reload(doors.server, doors.master, {"gateway": [port]})
+        gone = await doors.edge.post("/logs", content="{}")
+        assert (gone.status_code, gone.json()["code"]) == (503, "log_service_unreachable")
+        assert gone.headers["retry-after"] == "1"
 
 
 async def test_an_answer_of_the_gateway_is_not_replaced(tmp_path: Path) -> None:

@@ -236,6 +236,11 @@ class Desk:
         found = self.sim.effects(environment=self.world, table=code)
         return [each for each in found if each["operation"] == operation]
 
+    def asked(self, operation: str) -> int:
+        """Count the requests that arrived, answered or not."""
+        counts: Any = self.sim.control("GET", "requests/count").json()["environments"]
+        return int(counts.get(self.world, {}).get(operation, 0))
+
     def at_table(self, code: str = CODE) -> Target:
         """Sit down at the table beside us, as somebody else who may use it."""
         target = Target(self.sim.port, self.world, code)

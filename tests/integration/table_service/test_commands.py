@@ -174,7 +174,7 @@ async def test_a_lease_too_short_for_a_call_is_given_back_unsent(desk: Desk) -> 
         answer = await desk.hand(client, written.leases)
         round_id = written.leases[0].round_id
         await desk.settled(round_id, Kind.START)
-    events = await desk.rows("SELECT * FROM events ORDER BY id")
+    events = await desk.rows("SELECT * FROM events WHERE round_id IS NOT NULL ORDER BY id")
     types = [each["type"] for each in events]
     if answer.json() == {"settled": 1}:
         assert types == ["round.started", "delivery.deferred", "delivery.settled"]
@@ -212,3 +212,12 @@ async def test_a_round_none_of_whose_legs_opened_is_over(desk: Desk) -> None:
         await desk.deliver(client, written)
     (stored,) = await desk.rows("SELECT * FROM rounds")
     assert (stored["state"], stored["reason"]) == ("cancelled", "No leg opened.")
+
+
+async def test_leases_of_another_environment_are_not_carried(desk: Desk) -> None:
+    async with desk.replica() as client:
+        written = await desk.start()
+        strayed = [replace(lease, environment="PRD") for lease in written.leases]
+        answer = await desk.hand(client, strayed)
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_pool")
+    assert desk.effects("start") == []

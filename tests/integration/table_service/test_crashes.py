@@ -24,7 +24,7 @@ async def test_what_a_killed_replica_had_in_flight_is_looked_at_by_another(desk:
     written = await desk.start("ARO-001", "UNSENT", lease_s=2)
     round_id = written.leases[0].round_id
     handing = asyncio.create_task(desk.hand(doomed.client, written.leases))
-    await eventually(lambda: desk.effects("start"))
+    await eventually(lambda: desk.asked("start") == 2)
     doomed.process.kill()
     came = (await asyncio.gather(handing, return_exceptions=True))[0]
     assert isinstance(came, httpx.TransportError)
@@ -48,12 +48,7 @@ async def test_told_to_go_a_replica_finishes_what_runs(desk: Desk) -> None:
     carried = await desk.start("CARRIED", table="CARRIED", lease_s=8)
     handing = asyncio.create_task(desk.hand(leaving.client, handed.leases))
     await desk.give_to_courier(carried)
-
-    def under_way() -> bool:
-        counts = desk.sim.control("GET", "requests/count").json()["environments"]
-        return bool(counts.get(desk.world, {}).get("start", 0) == 2)
-
-    await eventually(under_way)
+    await eventually(lambda: desk.asked("start") == 2)
     leaving.process.send_signal(signal.SIGTERM)
     answer = await handing
     assert (answer.status_code, answer.json()) == (200, {"settled": 1})

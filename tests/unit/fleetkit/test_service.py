@@ -110,7 +110,7 @@ async def test_ready_when_all_checks_pass() -> None:
         assert (await client.get("/healthz")).json() == {"status": "alive"}
         assert await ready(client) == (
             200,
-            {"status": "ready", "checks": {"postgres": {"ok": True}}},
+            {"status": "ready", "in_flight": 0, "checks": {"postgres": {"ok": True}}},
         )
 
 
@@ -145,7 +145,11 @@ async def test_a_check_that_is_not_degrading_is_only_shown() -> None:
     async with calling(build(health.Check("redis", broken, degrading=False))) as client:
         assert await ready(client) == (
             200,
-            {"status": "ready", "checks": {"redis": {"ok": False, "reason": "Away."}}},
+            {
+                "status": "ready",
+                "in_flight": 0,
+                "checks": {"redis": {"ok": False, "reason": "Away."}},
+            },
         )
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
@@ -95,3 +97,35 @@ def test_an_address_is_split(text: str, address: tuple[str, int]) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="host:port"):
         split_bind(text)
+
+
+def test_a_setting_may_stand_in_a_file(environ: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from the file\n")
+    environ.delenv("PITBOSS_INNER_KEY")
+    environ.setenv("PITBOSS_INNER_KEY_FILE", str(tmp_path / "key"))
+    assert load(GatewaySettings).inner_key.get_secret_value() == "from the file"
+
+
+@pytest.mark.parametrize("content", [None, "", b"\xff"])
+def test_a_file_that_can_not_be_used_is_named(
+    environ: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: str | bytes | None,
+) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    environ.delenv("PITBOSS_INNER_KEY")
+    environ.setenv("PITBOSS_INNER_KEY_FILE", str(path))
+    (sentence,) = refusal(capsys)
+    assert sentence.startswith(f"PITBOSS_INNER_KEY_FILE={path} ")
+
+
+def test_a_setting_and_its_file_are_not_both_given(
+    environ: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ.setenv("PITBOSS_INNER_KEY_FILE", str(tmp_path / "key"))
+    assert refusal(capsys) == [
+        "PITBOSS_INNER_KEY and PITBOSS_INNER_KEY_FILE are both set; leave one of them out."
+    ]

@@ -136,6 +136,7 @@ def test_a_round_nobody_here_opened_is_foreign() -> None:
     ("earlier", "repair"),
     [
         (replace(EARLIER, leg_state="dealt", state="rejected"), "legs/PRD/ARO-001/retry"),
+        (replace(EARLIER, leg_state="failed", state="expired"), "legs/PRD/ARO-001/cancel"),
         (replace(DEALT, round="R1", external_round_id="ext-1"), "finish"),
         (replace(OPEN, round="R1", external_round_id="ext-1"), "cancel"),
     ],

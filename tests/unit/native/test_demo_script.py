@@ -7,7 +7,8 @@ from ledger.domain.config import Environment
 from native.demo import configuration, script, wheel
 from native.refusals import Refusal
 
-PORT = 20123
+HERE = "http://127.0.0.1:20123"
+MOVED = "http://127.0.0.1:20124"
 
 
 @pytest.mark.parametrize("table", script.TABLES, ids=lambda table: table.name)
@@ -38,7 +39,7 @@ def test_a_result_is_said_shortly(result: dict[str, object] | None, said: str) -
 
 @pytest.mark.parametrize("environment", ["CIT", "UAT", "QAT", "STG", "PRD"])
 def test_the_configuration_of_a_new_environment_is_valid(environment: str) -> None:
-    wanted = configuration.lay_over(None, environment, PORT)
+    wanted = configuration.lay_over(None, environment, HERE)
     document = Environment.model_validate(wanted)
     assert document.primary is (environment == "PRD")
     assert {target.table for target in document.tables} == {each.name for each in script.TABLES}
@@ -49,23 +50,23 @@ def test_the_configuration_of_a_new_environment_is_valid(environment: str) -> No
 
 
 def test_a_configuration_that_stands_is_left_as_it_is() -> None:
-    wanted = configuration.lay_over(None, "STG", PORT)
+    wanted = configuration.lay_over(None, "STG", HERE)
     standing = Environment.model_validate(wanted).model_dump(mode="json", by_alias=True)
-    assert configuration.lay_over(standing, "STG", PORT) == standing
+    assert configuration.lay_over(standing, "STG", HERE) == standing
 
 
 def test_what_the_demo_does_not_need_is_kept() -> None:
     own = {"id": "X-1", "type": "sicbo", "table": "X-1"}
     standing: configuration.Document = {
         "environment": "CIT",
-        "base_url": configuration.base_url("CIT", PORT + 1),
+        "base_url": configuration.base_url("CIT", MOVED),
         "limits": {"concurrency": 7},
         "timeouts_ms": {"get": 321},
         "tables": [own, {"id": "SBO-001", "type": "speed_roulette", "priority": 9}],
     }
-    wanted = configuration.lay_over(standing, "CIT", PORT)
+    wanted = configuration.lay_over(standing, "CIT", HERE)
     document = Environment.model_validate(wanted)
-    assert document.base_url == configuration.base_url("CIT", PORT)
+    assert document.base_url == configuration.base_url("CIT", HERE)
     assert document.limits.concurrency == 7
     assert document.timeouts_ms.get == 321
     targets = {target.id: target for target in document.tables}
@@ -83,7 +84,7 @@ def test_what_the_demo_does_not_need_is_kept() -> None:
 )
 def test_a_real_configuration_is_refused(url: str) -> None:
     with pytest.raises(Refusal, match="CIT is configured for"):
-        configuration.lay_over({"base_url": url, "tables": []}, "CIT", PORT)
+        configuration.lay_over({"base_url": url, "tables": []}, "CIT", HERE)
 
 
 def test_each_table_has_its_trouble() -> None:
