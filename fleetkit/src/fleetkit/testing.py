@@ -51,6 +51,15 @@ async def eventually(check: Callable[[], Any], *, within_s: float = 5.0) -> Any:
         pause_s = min(pause_s * 1.5, 0.2)
 
 
+def until(check: Callable[[], Any], seconds: float = 20.0) -> None:
+    """Poll likewise where there is no loop, until the check answers something true."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not so within {seconds:g} s")
+        time.sleep(POLL_S)
+
+
 def free_port() -> int:
     """Find a port of the loopback that nobody listens on just now."""
     with socket.socket() as probe:

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fleetkit.testing import until
 from native import ports
 from native.places import ROOT
 
@@ -92,14 +92,6 @@ def fleet(bare_fleet: Fleet) -> Fleet:
     said = bare_fleet.run("up")
     assert said.code == 0, said
     return bare_fleet
-
-
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Poll until the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture(name="until")

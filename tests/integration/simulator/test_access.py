@@ -1,7 +1,6 @@
 """Who may call: sessions, signatures and strict environments."""
 
-import time
-
+from fleetkit.testing import until
 from simulator.testing import Simulator, Target
 
 
@@ -28,9 +27,8 @@ def test_a_session_expires(sim: Simulator, environment: str) -> None:
     settle(sim, environment, session_ttl_s=0.05)
     target = Target(sim.port, environment, "ARO-001")
     target.open_session()
-    deadline = time.monotonic() + 10
-    while (reply := target.get()).status == 200 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: target.get().status != 200)
+    reply = target.get()
     assert (reply.status, reply.code) == (401, 13040)
 
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from fleetkit.testing import until
 from simulator.testing import Simulator, Target, run_simulator
 
 
@@ -17,10 +18,7 @@ def starts(sim: Simulator, target: Target) -> int:
 
 
 def poll_starts(sim: Simulator, target: Target, wanted: int) -> None:
-    deadline = time.monotonic() + 10
-    while starts(sim, target) != wanted and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert starts(sim, target) == wanted
+    until(lambda: starts(sim, target) == wanted)
 
 
 @pytest.mark.parametrize(("effect", "count"), [("before", 0), ("after", 1)])
