@@ -17,6 +17,7 @@ import httpx
 
 from chaos.proxy import Link, opened
 from fleet.tableapi import TableApi
+from fleetkit.testing import eventually
 from native import control, ports
 from native.places import Memory, Places
 from native.refusals import Refusal
@@ -91,9 +92,11 @@ class Ground:
 
     async def whole(self, within_s: float = 120.0) -> None:
         """Wait until every process is ready."""
-        async with asyncio.timeout(within_s):
-            while [one for one in await self.processes() if one.state != "ready"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
+
+        async def all_ready() -> bool:
+            return all(one.state == "ready" for one in await self.processes())
+
+        await eventually(all_ready, within_s=within_s)
 
 
 def clean_environment() -> dict[str, str]:

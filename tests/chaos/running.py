@@ -16,6 +16,7 @@ from chaos.ground import Ground, game_of, prepared
 from chaos.plan import Fault
 from chaos.recovery import Recovery, measure
 from chaos.strikes import Hand
+from fleetkit.testing import eventually
 from stress.door import Door
 from stress.player import Player
 from stress.score import Score
@@ -104,9 +105,7 @@ async def _play(
         for door, table in zip(doors, tables, strict=True)
     ]
     try:
-        async with asyncio.timeout(_FIRST_ROUNDS_S):
-            while not score.accepted and not score.failures:  # noqa: ASYNC110  # the players tell
-                await asyncio.sleep(0.1)
+        await eventually(lambda: score.accepted or score.failures, within_s=_FIRST_ROUNDS_S)
         await hand.carry_out(plan)
         await ground.whole()
         over.set()
