@@ -19,8 +19,9 @@ TYPES: Final = {
     "pair": "speed_roulette",
     "backed": "speed_roulette",
     "lasting": "speed_roulette",
+    "batch": "speed_roulette",
 }
-COUNTS: Final = {"backed": 14, "roulette": 200, "vip": 5, "sicbo": 12, "baccarat": 12}
+COUNTS: Final = {"backed": 14, "roulette": 200, "vip": 5, "sicbo": 12, "baccarat": 12, "batch": 50}
 FEW: Final = 8
 OPTIONS: Final[dict[str, dict[str, object]]] = {
     "driver": {"bet_stop": "driver"},

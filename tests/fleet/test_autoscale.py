@@ -92,13 +92,16 @@ async def test_a_pool_grows_under_load_and_shrinks_when_it_is_over(
     async def has_two() -> bool:
         return await ready(fleet) == len(await fleet.pool(POOL)) == 2
 
+    async def told_of_growth() -> bool:
+        shown = json.loads((await fleet.manage("status", "--json")).out)["autoscale"]
+        assert shown["on"]
+        steps = [one for one in shown["steps"] if one["environment"] == "QAT"]
+        return [(step["from"], step["to"]) for step in steps] == [(2, 3)]
+
     async with autoscaling(fleet) as process:
         async with slow_rounds(console, tables, floor):
             await eventually(has_three, within_s=90)
-            shown = json.loads((await fleet.manage("status", "--json")).out)["autoscale"]
-            assert shown["on"]
-            [step] = [one for one in shown["steps"] if one["environment"] == "QAT"]
-            assert (step["from"], step["to"]) == (2, 3)
+            await eventually(told_of_growth, within_s=90)
             second = await fleet.manage("autoscale", "--once")
             assert (second.code, second.out) == (1, "")
         await eventually(has_two, within_s=90)

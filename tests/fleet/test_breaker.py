@@ -1,11 +1,10 @@
 """A target that is down: few calls, a plain answer, probes in dead time, and back by itself."""
 
-import re
 from typing import Any
 
-import httpx
 import pytest
 
+from fleet.breakers import known_closed, known_open
 from fleet.console import RESULTS, Console, Round
 from fleet.rig import ENVIRONMENTS, Fleet
 from fleet.tableapi import TableApi
@@ -65,7 +64,7 @@ async def opens(console: Console, table: str) -> None:
 
 @pytest.mark.parametrize("fault", DOWN.values(), ids=DOWN)
 async def test_a_result_waits_out_an_outage(
-    console: Console, tables: TableApi, table: str, fault: dict[str, Any]
+    fleet: Fleet, console: Console, tables: TableApi, table: str, fault: dict[str, Any]
 ) -> None:
     round_ = (await console.opened(table)).round
     assert (await console.bet_stop(round_)).status == 200
@@ -88,6 +87,7 @@ async def test_a_result_waits_out_an_outage(
     outage.end()
     done = await console.settled(round_, within_s=20)
     assert (done.outcome, tables.counts(table, "deal")) == ("complete", ONCE)
+    await known_closed(fleet, table)
     assert (await console.finish(round_)).status == 200
     asked = {"table": table, "types": "breaker.opened,breaker.closed"}
     async with Listening.open(console.client, last=0, **asked) as told:
@@ -117,10 +117,8 @@ async def test_a_breaker_is_shared_and_a_start_behind_it_is_answered_at_once(
     first = (await left_out(console, table)).leg("CIT").last
     assert (first.outcome, first.code) in (("not_sent", "breaker_open"), ("expired", "deadline"))
     await opens(console, table)
-    # a probe comes a second after it opened: by then each replica has heard of it
-    probes = outage.calls("get")
-    await eventually(lambda: outage.calls("get") > probes, within_s=10)
-    starts, answered = outage.calls("start"), await carried(fleet, table)
+    await known_open(fleet, table)
+    starts = outage.calls("start")
     for _ in range(4):
         leg = (await left_out(console, table)).leg("CIT")
         assert (leg.state, leg.last.outcome, leg.last.code) == (
@@ -130,7 +128,7 @@ async def test_a_breaker_is_shared_and_a_start_behind_it_is_answered_at_once(
         )
         assert (leg.last.attempts, leg.last.detail) == (0, PROBED)
     assert outage.calls("start") == starts
-    assert set(await carried(fleet, table)) >= set(answered)
+    await known_open(fleet, table)
 
     outage.end()
     calls = tables.requests()
@@ -142,25 +140,6 @@ async def test_a_breaker_is_shared_and_a_start_behind_it_is_answered_at_once(
     assert tables.requests() > calls, "a probe closed it, for nobody commanded anything"
     assert tables.counts(table, "start")["CIT"] == 1
 
-    async def served_by_each() -> bool:
-        statuses = []
-        for _ in range(4):
-            answer = await console.start(table)
-            assert (await console.cancel(answer.round.round)).status in (200, 207)
-            statuses.append(answer.status)
-        return set(statuses) == {201}
-
-    # a start that was lost is watched for 15 s, and a replica hears of the rest a moment later
-    await eventually(served_by_each, within_s=40)
-    await console.play(table)
-
-
-async def carried(fleet: Fleet, table: str) -> list[str]:
-    """Name the replicas of CIT whose gauge tells of this target's breaker."""
-    found = []
-    async with httpx.AsyncClient(trust_env=False) as client:
-        for replica in await fleet.pool("table-service-cit"):
-            text = (await client.get(f"http://127.0.0.1:{replica.port}/metrics")).text
-            if re.search(rf'breaker\S*{{[^}}]*"{table}"[^}}]*}} (1|0\.5)', text):
-                found.append(replica.instance)
-    return found
+    await known_closed(fleet, table)
+    for _ in range(4):
+        await console.play(table)

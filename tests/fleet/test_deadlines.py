@@ -69,6 +69,8 @@ async def test_a_late_start_is_told_to_people_on_a_required_leg(
     answer = await console.repair("cancel", f"PRD/{table}", round_id, reason="It came too late.")
     assert answer.status in (200, 202), answer.content
     assert (await console.settled(round_id)).leg("PRD").state == "cancelled"
+    [cleared] = await console.told(round_id, "alert.cleared")
+    assert (cleared["delivery"], cleared["code"]) == (alert["delivery"], "cancelled")
     assert [one.operation for one in tables.effects(table, "PRD")] == ["start", "cancel"]
     assert (await console.cancel(round_id)).status == 200
     await console.play(table)

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from fleet.breakers import known_open
 from fleet.console import RESULTS, Console, Round
 from fleet.floor import Floor, address, document
-from fleet.rig import ENVIRONMENTS
+from fleet.rig import ENVIRONMENTS, Fleet
 from fleet.tableapi import TableApi
 from fleetkit.testing import eventually, free_port
 
@@ -103,19 +104,14 @@ async def latest(console: Console, path: str, base_url: object) -> bool:
 
 
 async def test_an_open_breaker_sends_the_start_to_the_backup_at_once(
-    console: Console, tables: TableApi, floor: Floor
+    fleet: Fleet, console: Console, tables: TableApi, floor: Floor
 ) -> None:
     table = floor.take("backed")
     round_ = await console.opened(table)
     assert (await console.bet_stop(round_.round)).status == 200
     down = tables.fail("status", environment="CIT", table=table, status=503, effect="before")
     assert (await console.result(round_.round, wait_ms=0, **RED)).status == 202
-
-    async def is_open() -> bool:
-        light = (await console.client.get(f"/v1/tables/{table}")).json()["readiness"]
-        return any("probed" in sentence for sentence in light["why"])
-
-    await eventually(is_open, within_s=15)
+    await known_open(fleet, table)
     skipped = await skip(console, round_.round, table)
     assert skipped.leg("CIT").last.outcome == "skipped"
     assert (await console.finish(round_.round)).status in (200, 207)

@@ -1,5 +1,6 @@
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -80,16 +81,28 @@ async def test_a_round_is_counted_where_it_was_carried(
     assert total(gateway, "http_requests_total", handler="/v1/tables/{table}/rounds") >= 1
 
 
-async def test_swagger_needs_no_internet(console: Console) -> None:
-    page = (await console.client.get("/docs")).text
+@pytest.mark.parametrize(
+    ("address", "read"),
+    [("/docs", "/v1/tables"), ("/metrics-api/docs", "/v1/alerts"), ("/logs/docs", "/devices")],
+)
+async def test_swagger_needs_no_internet_and_calls_what_it_shows(
+    console: Console, fleet: Fleet, address: str, read: str
+) -> None:
+    page = (await console.client.get(address)).text
     assets = re.findall(r'(?:src|href)="([^"]+)"', page)
     assert len(assets) >= 3
     assert not [one for one in re.findall(r"https?://[^\s\"'<]+", page) if "127.0.0.1" not in one]
     for path in assets:
-        assert path.startswith("/")
-        answer = await console.client.get(path)
+        answer = await console.client.get(urljoin(fleet.url + address, path))
         assert answer.status_code == 200
         assert answer.content
+    document_url = urljoin(fleet.url + address, re.findall(r"url: '([^']+)'", page)[0])
+    document = (await console.client.get(document_url)).json()
+    server = document.get("servers", [{"url": "/"}])[0]["url"]
+    called = urljoin(document_url, server).rstrip("/") + read
+    assert read in document["paths"]
+    key = {"authorization": f"Bearer {fleet.key}"}
+    assert (await console.client.get(called, headers=key)).status_code == 200
 
 
 BODILESS = {"/v1/logout", "/v1/batches/{batch}/cancel"}

@@ -56,7 +56,7 @@ async def test_new_replicas_take_part(fleet: Fleet, console: Console, floor: Flo
             str(line["service.instance"])
             for prefix in ("gateway-2", "table-service-prd-3")
             for line in fleet.log_lines(prefix)
-            if line["message"] == "request_served"
+            if line["message"] in ("request_served", "attempt_made")
         } >= newest
 
     async def play() -> bool:

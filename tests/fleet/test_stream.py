@@ -16,7 +16,6 @@ from fleetkit.testing import eventually
 
 TABLES = 20
 ROUNDS = 25
-LANES = 8
 
 
 async def test_a_thousand_commands_while_gateways_are_killed(
@@ -56,7 +55,12 @@ async def test_a_thousand_commands_while_gateways_are_killed(
         await eventually(partial(so_many, before + len(written)), within_s=90)
         answers = {told["key"]: told for told in await replies()}
         counted = Counter(told["key"] for told in await replies())
-        assert await client.xlen("table_commands") == 0
+
+        async def nothing_left() -> bool:
+            return bool(await client.xlen("table_commands") == 0)
+
+        # What the killed had accepted and not yet acknowledged the other takes over, and lets go.
+        await eventually(nothing_left, within_s=90)
     keys = [str(entry["key"]) for entry in written]
     assert {counted[key] for key in keys} == {1}
     codes = Counter((answers[key]["command"], answers[key]["status"]) for key in keys)
@@ -67,15 +71,19 @@ async def test_a_thousand_commands_while_gateways_are_killed(
     assert rounds[::2] == rounds[1::2]
     assert len(set(rounds)) == TABLES * ROUNDS
     assert len({body["command"] for body in bodies}) == len(written)
+    opened = Counter[str]()
+    for one in rounds[::2]:
+        told = await console.settled(one, within_s=30)
+        assert told.state == "cancelled"
+        opened[told.table] += told.leg("CIT").external_round_id is not None
     for name in names:
         began = tables.counts(name, "start")
-        # What the killed had in hand and had not sent was cancelled before it was.
-        assert ROUNDS - 2 <= began["CIT"] <= ROUNDS
+        # What was not sent in time was cancelled before it was; nothing was sent twice.
+        assert opened[name] <= began["CIT"] <= ROUNDS
         assert sum(began.values()) == began["CIT"]
-    assert sum(tables.counts(name, "start")["CIT"] for name in names) >= len(rounds) / 2 - 2 * LANES
+    assert opened.total() > 0
     await fleet.whole()
     assert (await fleet.manage("scale", "gateway=1")).code == 0
-    assert (await console.read(rounds[-1])).state == "cancelled"
 
 
 async def _write(client: Any, written: list[dict[str, Any]]) -> None:

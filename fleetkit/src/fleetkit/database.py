@@ -13,14 +13,14 @@ from sqlalchemy.pool import PoolProxiedConnection
 
 from fleetkit import background, errors, logs
 from fleetkit.listener import Listener
-from fleetkit.postgres import Connection, connect, is_away, set_json_codecs
+from fleetkit.postgres import Connection, Plans, connect, is_away, set_json_codecs
 from fleetkit.timebase import Timebase
 
 __all__ = ["Connection", "Database", "Listener"]
 
 log = logs.get(__name__)
 
-POOL_TIMEOUT_S: Final = 2.0
+POOL_TIMEOUT_S: Final = 5.0
 MEASURE_EVERY_S: Final = 30.0
 MEASURE_AWAY_EVERY_S: Final = 1.0
 SAMPLES: Final = 5
@@ -28,6 +28,10 @@ SAMPLES: Final = 5
 
 UNREACHED: Final = (
     "The ledger's database can't be reached; nothing was sent. Try again in a moment."
+)
+FULL: Final = (
+    "The disk of the ledger's database is full, so it takes nothing more. "
+    "Make room there, then ask again under the same Idempotency-Key."
 )
 LOST: Final = "The ledger's database was lost on the way. Look at what stands before you repeat it."
 
@@ -57,11 +61,13 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, name: str, size: int = 10) -> AsyncIterator[Self]:
+    async def open(
+        cls, url: str, *, name: str, size: int = 10, plans: Plans = "auto"
+    ) -> AsyncIterator[Self]:
         """Open the pool; it does not matter whether Postgres is up yet."""
 
         async def creator() -> Connection:
-            return await connect(url, name=name)
+            return await connect(url, name=name, plans=plans)
 
         engine = create_async_engine(
             "postgresql+asyncpg://",
@@ -113,6 +119,16 @@ class Database:
         async with self.connection() as raw, raw.transaction():
             yield raw
 
+    @asynccontextmanager
+    async def searching(self) -> AsyncIterator[Connection]:
+        """Lend a connection for what is searched by filters that may be there or not.
+
+        A plan that suits any of them suits none; each statement is planned for its own values.
+        """
+        async with self.transaction() as raw:
+            await raw.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            yield raw
+
     async def ping(self) -> None:
         async with self.connection() as raw:
             await raw.fetchval("select 1")
@@ -139,6 +155,10 @@ class Database:
     def _translated(self, raw: Connection) -> Iterator[None]:
         try:
             yield
+        except asyncpg.DiskFullError as err:
+            # The statement was undone as a whole, and the next may find room: the connection stays.
+            self._note_away(err)
+            raise errors.Unavailable(FULL, code="database_full", retry_after_s=5) from err
         except Exception as err:
             if not is_away(err, closed=raw.is_closed()):
                 raise

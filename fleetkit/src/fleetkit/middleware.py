@@ -16,17 +16,27 @@ BODY_LIMIT: Final = 1024 * 1024
 _PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _TOO_LARGE: Final = 413
 _FAILED: Final = 500
+_OK: Final = 200
 
 
 class Middleware:
-    """Pure ASGI, as Starlette's BaseHTTPMiddleware costs a task and a queue per request."""
+    """Pure ASGI, as Starlette's BaseHTTPMiddleware costs a task and a queue per request.
+
+    `quiet`: what went well is logged for debugging only, where others tell of it anyway.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, body_limit: int = BODY_LIMIT, load: Load | None = None
+        self,
+        app: ASGIApp,
+        *,
+        body_limit: int = BODY_LIMIT,
+        load: Load | None = None,
+        quiet: bool = False,
     ) -> None:
         self._app = app
         self._load = load or Load()
         self._body_limit = body_limit
+        self._quiet = quiet
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,7 +57,7 @@ class Middleware:
             self._load.requests -= counted
             if counted:
                 seconds = time.perf_counter() - began
-                _log(scope, exchange, seconds)
+                _log(scope, exchange, seconds, quiet=self._quiet)
                 _report(scope, exchange, seconds)
 
     async def _run(self, scope: Scope, exchange: "_Exchange") -> None:
@@ -109,9 +119,10 @@ def _report(scope: Scope, exchange: _Exchange, seconds: float) -> None:
     reporter.report(f"{scope['method']} {path}", seconds=seconds, status=exchange.status or _FAILED)
 
 
-def _log(scope: Scope, exchange: _Exchange, seconds: float) -> None:
+def _log(scope: Scope, exchange: _Exchange, seconds: float, *, quiet: bool) -> None:
     client = scope.get("client")
-    log.info(
+    tell = log.debug if quiet and exchange.status == _OK else log.info
+    tell(
         "request_served",
         **{
             "http.request.method": scope["method"],

@@ -66,11 +66,12 @@ def install(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         page = get_swagger_ui_html(
-            openapi_url="/openapi.json",
+            # As seen from the page itself, which nginx may show under a prefix.
+            openapi_url="openapi.json",
             title=app.title,
-            swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
-            swagger_css_url=f"{_ASSETS}/swagger-ui.css",
-            swagger_favicon_url=f"{_ASSETS}/favicon.png",
+            swagger_js_url=f"{_ASSETS[1:]}/swagger-ui-bundle.js",
+            swagger_css_url=f"{_ASSETS[1:]}/swagger-ui.css",
+            swagger_favicon_url=f"{_ASSETS[1:]}/favicon.png",
             # Else the page sends our document to a validator on the internet.
             swagger_ui_parameters={"validatorUrl": None},
         )

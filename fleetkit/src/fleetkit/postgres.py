@@ -1,6 +1,6 @@
 """How the fleet connects to Postgres, and which failures mean that Postgres is away."""
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import asyncpg
 import orjson
@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
-CONNECT_TIMEOUT_S: Final = 2.0
+Plans: TypeAlias = Literal["auto", "force_generic_plan"]
+"""Whether Postgres may plan a prepared statement anew for each of its values."""
+
+# A machine short of CPU, as when many replicas start at once, is slow to fork; it is not away.
+CONNECT_TIMEOUT_S: Final = 5.0
 COMMAND_TIMEOUT_S: Final = 10.0
 
 _AWAY: Final = (
@@ -18,7 +22,7 @@ _AWAY: Final = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # admin shutdown, crash shutdown, cannot connect now
-    asyncpg.InsufficientResourcesError,  # disk full, out of memory, too many connections
+    asyncpg.InsufficientResourcesError,  # out of memory, too many connections; a disk that is full
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InternalClientError,
 )
@@ -41,13 +45,19 @@ def driver_url(url: str) -> str:
 
 
 async def connect(
-    url: str, *, name: str, command_timeout_s: float | None = COMMAND_TIMEOUT_S
+    url: str,
+    *,
+    name: str,
+    command_timeout_s: float | None = COMMAND_TIMEOUT_S,
+    plans: Plans = "auto",
 ) -> Connection:
+    """Connect; a statement is prepared once and for as long as its connection lives."""
     return await asyncpg.connect(
         driver_url(url),
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=command_timeout_s,
-        server_settings={"application_name": name, "jit": "off"},
+        max_cached_statement_lifetime=0,
+        server_settings={"application_name": name, "jit": "off", "plan_cache_mode": plans},
     )
 
 

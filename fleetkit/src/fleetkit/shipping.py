@@ -16,7 +16,7 @@ from fleetkit.bus import Bus, Full, Queue, open_bus
 
 HELD: Final = 10_000
 """Lines kept while Redis is away or slow; what comes then is dropped."""
-ROOM: Final = Queue("logs", length=100_000)
+ROOM: Final = Queue("logs", length=100_000, size=64 * 1024 * 1024)
 """Half of what may wait there by default: the fleet's own lines never shut out a device's."""
 LOT: Final = 500
 EVERY_S: Final = 0.25
@@ -40,8 +40,15 @@ _SECRETS: Final = (
 )
 
 
+# One of these is in whatever the patterns find, and to look for it takes a tenth of the time.
+_SIGNS: Final = tuple(b"pb_ bearer :// passw secret token auth cookie api".split())
+
+
 def redact(text: bytes) -> bytes:
     """Put a word in the place of what is, or is named, a secret."""
+    lowered = text.lower()
+    if not any(sign in lowered for sign in _SIGNS):
+        return text
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
@@ -98,7 +105,7 @@ class Shipper:
     async def _send(self, bus: Bus) -> None:
         lot = [self._lines.popleft() for _ in range(min(LOT, len(self._lines)))]
         try:
-            plain = redact(b"\n".join(lot)).split(b"\n")
+            plain = [redact(line) for line in lot]
             await bus.publish_many(ROOM, [{"ecs": line} for line in plain])
             SHIPPED.inc(len(lot))
         except Full as full:

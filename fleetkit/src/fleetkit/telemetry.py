@@ -6,9 +6,11 @@ away, up to a bound; past it the oldest is dropped and counted.
 
 import asyncio
 import time
+import zlib
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Final, NamedTuple, Self
@@ -22,8 +24,16 @@ from fleetkit.bus import Bus, Full, Queue, open_bus
 log = logs.get(__name__)
 
 METRICS: Final = Queue(
-    "metrics.api_requests", length=200_000, dead="metrics.dlq", deliveries=1000, exclusive=True
+    "metrics.api_requests",
+    length=200_000,
+    size=64 * 1024 * 1024,
+    dead="metrics.dlq",
+    deliveries=1000,
+    exclusive=True,
 )
+SHARDS: Final = (METRICS, *(replace(METRICS, name=f"{METRICS.name}.{n}") for n in range(1, 4)))
+"""Each is counted by one instance. A service's events must all go to the same one."""
+
 ALERTS: Final = Queue("alerts.notifications", length=10_000, drop=True)
 
 MOST_WAITING: Final = 50_000
@@ -35,6 +45,11 @@ LAST_S: Final = 2.0
 DROPPED: Final = Counter(
     "pitboss_metric_events_dropped", "Metric events dropped since the bus was away for too long."
 )
+
+
+def shard_of(service: str) -> Queue:
+    """Give the queue for a service's events."""
+    return SHARDS[zlib.crc32(service.encode()) % len(SHARDS)]
 
 
 class _Told(NamedTuple):
@@ -49,10 +64,10 @@ class _Told(NamedTuple):
 class Reporter:
     """Tells of one service's requests."""
 
-    def __init__(self, bus: Bus, service: str, *, queue: Queue = METRICS) -> None:
+    def __init__(self, bus: Bus, service: str) -> None:
         self._bus = bus
         self._service = service
-        self._queue = queue
+        self._queue = shard_of(service)
         self._waiting: deque[_Told] = deque()
         self._run = ids.new()
         self._numbers = count(1)

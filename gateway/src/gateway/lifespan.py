@@ -91,7 +91,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
         async with AsyncExitStack() as stack:
             url = settings.database_url.get_secret_value()
             database = await stack.enter_async_context(
-                Database.open(url, name=settings.instance, size=POOL)
+                Database.open(url, name=settings.instance, size=POOL, plans="force_generic_plan")
             )
             cache = await stack.enter_async_context(
                 Cache.open(settings.redis_url.get_secret_value(), prefix="pitboss:gateway:")

@@ -28,4 +28,5 @@ def create(settings: Settings) -> FastAPI:
         routers=[deliveries.router, looks.router],
         checks=[Check("postgres", _postgres), Check("redis", _redis, degrading=False)],
         docs=False,
+        straight={"/deliveries": deliveries.deliver},
     )

@@ -17,7 +17,7 @@ from ledger.domain.deliveries import Lease
 from ledger.store.attendance import attending
 from ledger.store.deliveries import DUE_CHANNEL
 from ledger.store.documents import PREFIX, Documents
-from table_service.adapters.board import Board
+from table_service.adapters.board import CHANGED, Board
 from table_service.adapters.breakerlog import BreakerLog
 from table_service.adapters.catalog import Catalog
 from table_service.adapters.exchange import Exchange
@@ -66,7 +66,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
         async with AsyncExitStack() as stack:
             url = settings.database_url.get_secret_value()
             database = await stack.enter_async_context(
-                Database.open(url, name=settings.instance, size=POOL)
+                Database.open(url, name=settings.instance, size=POOL, plans="force_generic_plan")
             )
             cache = await stack.enter_async_context(
                 Cache.open(settings.redis_url.get_secret_value(), prefix="pitboss:session:")
@@ -92,7 +92,10 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 database=database,
             )
             store = Store(database, environment=settings.environment, instance=settings.instance)
-            board = Board(cache, settings.environment, database.now)
+            broadcast = await stack.enter_async_context(
+                Broadcast.listen(settings.redis_url.get_secret_value(), settings.instance)
+            )
+            board = Board(cache, broadcast, settings.environment, database.now)
             breaker_log = BreakerLog(database, instance=settings.instance)
 
             def tell_breaker(lease: Lease, state: Breaker) -> None:
@@ -132,9 +135,6 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                     _warm(catalog, exchange, store),
                 )
             )
-            broadcast = await stack.enter_async_context(
-                Broadcast.listen(settings.redis_url.get_secret_value(), settings.instance)
-            )
             app.state.load.measure = lambda: tables.under_way
             registry = await stack.enter_async_context(
                 attending(
@@ -154,7 +154,12 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                         await catalog.refresh()
                     await registry.renew()
 
+            async def follow_breakers(told: Body | None) -> None:
+                if told is None or told.get("environment") == settings.environment:
+                    prober.wake()
+
             broadcast.on("config", follow_config)
+            broadcast.on(CHANGED, follow_breakers)
             yield {
                 "broadcast": broadcast,
                 "database": database,

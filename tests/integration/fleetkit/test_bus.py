@@ -119,14 +119,18 @@ async def test_a_dead_letter_has_its_reason(bus: Bus, name: str) -> None:
     await drained(bus, queue)
 
 
-async def test_a_full_queue_refuses_and_takes_again_when_there_is_room(bus: Bus, name: str) -> None:
-    queue = Queue(name, length=20)
+@pytest.mark.parametrize("bounds", [{"length": 20}, {"size": 20_000}], ids=["length", "size"])
+async def test_a_full_queue_refuses_and_takes_again_when_there_is_room(
+    bus: Bus, name: str, bounds: dict[str, int]
+) -> None:
+    queue = Queue(name, **bounds)  # type: ignore[arg-type]
+    large = [{"body": b"x" * 1000}] * 15
     accepted = 0
 
     async def fill() -> bool:
         nonlocal accepted
         try:
-            await bus.publish_many(queue, numbered(15))
+            await bus.publish_many(queue, large)
         except Full as full:
             accepted += 15 - len(full.refused)
             return full.retry_after_s == 1

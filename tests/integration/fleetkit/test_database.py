@@ -48,6 +48,17 @@ async def test_a_transaction_is_undone_by_an_exception(database_url: str) -> Non
             assert await connection.fetchval("select count(*) from notes") == 0
 
 
+async def test_a_search_is_planned_for_its_values_and_leaves_nothing_behind(
+    database_url: str,
+) -> None:
+    ask = "select current_setting('plan_cache_mode')"
+    async with Database.open(database_url, name="test", plans="force_generic_plan") as database:
+        async with database.searching() as connection:
+            assert await connection.fetchval(ask) == "force_custom_plan"
+        async with database.connection() as connection:
+            assert await connection.fetchval(ask) == "force_generic_plan"
+
+
 async def test_json_columns_are_python_values(database_url: str) -> None:
     value = {"sicBo": [1, 2, 3], "text": "é", "none": None}
     async with (
@@ -132,6 +143,17 @@ async def test_a_full_pool_is_unavailable_and_recovers(
             with pytest.raises(errors.Unavailable):
                 await database.ping()
         await database.ping()
+
+
+async def test_a_full_disk_is_said_and_the_connection_stays(database_url: str) -> None:
+    full = "do $$ begin raise 'no room' using errcode = 'disk_full'; end $$"
+    async with Database.open(database_url, name="test", size=1) as database:
+        before = await backend(database)
+        with pytest.raises(errors.Unavailable) as caught:
+            async with database.transaction() as connection:
+                await connection.execute(full)
+        assert (caught.value.code, caught.value.retry_after_s) == ("database_full", 5)
+        assert await backend(database) == before
 
 
 async def test_waiters_get_the_connection_in_turn(database_url: str) -> None:

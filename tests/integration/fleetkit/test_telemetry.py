@@ -5,14 +5,14 @@ import pytest
 
 from fleetkit import telemetry
 from fleetkit.bus import open_bus
-from fleetkit.telemetry import METRICS, Reporter
+from fleetkit.telemetry import Reporter, shard_of
 from fleetkit.testing import eventually
 from integration.conftest import ValkeyServer
 
 
 async def _bodies(url: str) -> list[dict[str, object]]:
     async with open_bus(url) as bus:
-        return [orjson.loads(entry.body) for entry in await bus.peek(METRICS, 1000)]
+        return [orjson.loads(entry.body) for entry in await bus.peek(shard_of("gateway"), 1000)]
 
 
 async def test_what_is_reported_is_published_as_documented(redis_url: str) -> None:
@@ -33,7 +33,7 @@ async def test_what_is_left_at_the_end_is_published_too(redis_url: str) -> None:
         for _ in range(1200):
             reporter.report("GET /v1/tables", seconds=0.01, status=200)
     async with open_bus(redis_url) as bus:
-        assert await bus.length(METRICS) == 1200
+        assert await bus.length(shard_of("gateway")) == 1200
 
 
 async def test_while_the_bus_is_away_the_newest_wait_and_the_rest_is_counted(

@@ -1,5 +1,6 @@
-"""TLS to Postgres and Redis, when their addresses ask for it."""
+"""TLS to Postgres, Redis and RabbitMQ, when their addresses ask for it."""
 
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from fleetkit import errors
+from fleetkit.bus import Queue, open_bus
 from fleetkit.cache import Cache
 from fleetkit.database import Database, Listener
 from fleetkit.testing import eventually
@@ -91,3 +93,25 @@ async def test_redis_is_spoken_to_by_tls_and_verified(
             assert not await cache.ping()
         async with Cache.open(f"rediss://127.0.0.1:{port}/0", prefix="tls:") as cache:
             assert not await cache.ping()
+
+
+@pytest.mark.parametrize("server", ["valkey_server", "rabbit_server"])
+async def test_the_bus_is_spoken_to_by_tls_and_verified(
+    request: pytest.FixtureRequest, server: str, files: certificates.Files, stranger: Path
+) -> None:
+    inside: str = request.getfixturevalue(server).url
+    scheme, _, rest = inside.partition("://")
+    authorities = "ssl_ca_certs" if scheme == "redis" else "cafile"
+    port = int(rest.rpartition(":")[2].partition("/")[0])
+    queue = Queue(f"tls-{secrets.token_hex(4)}")
+    async with fronting(port, files) as front:
+        url = f"{scheme}s://{rest.replace(f':{port}', f':{front}')}"
+        async with open_bus(f"{url}?{authorities}={files.authority}") as bus:
+            await bus.publish(queue, {"body": b"in secret"})
+            async with bus.consume(queue, group="g", consumer="c") as batches:
+                batch = await anext(batches)
+                assert [entry.body for entry in batch.entries] == [b"in secret"]
+                await batch.ack()
+        for wrong in (url, f"{url}?{authorities}={stranger}"):
+            async with open_bus(wrong) as bus:
+                assert not await bus.ping()

@@ -50,6 +50,20 @@ async def test_they_are_listed_with_their_configuration(studio: Studio) -> None:
     assert (await studio.client.get("/readyz")).json()["in_flight"] == 0
 
 
+async def test_a_key_limited_to_environments_sees_their_replicas(studio: Studio) -> None:
+    async def known() -> bool:
+        gateway = (await present(studio, 3))["gateway-1"]
+        return set(gateway["config"]) == {"PRD", "CIT"}
+
+    await eventually(known)
+    limits = {"name": "cit", "role": "viewer", "environments": ["CIT"]}
+    made = (await studio.client.post("/v1/keys", json=limits)).json()
+    headers = {"authorization": f"Bearer {made['key']}"}
+    answer = (await studio.client.get("/v1/services", headers=headers)).json()
+    seen = {one["instance"]: set(one["config"]) for one in answer["services"]}
+    assert seen == {"gateway-1": {"CIT"}, "table-service-cit-1": {"CIT"}}
+
+
 async def test_each_coming_and_going_is_told_once(
     studio: Studio, redis_url: str, database_url_as: Any
 ) -> None:

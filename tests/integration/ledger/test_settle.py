@@ -5,7 +5,8 @@ import pytest
 
 from ledger.domain.commands import Kind
 from ledger.domain.deliveries import Attempt, Opened, Settlement
-from ledger.store import deliveries, rounds
+from ledger.store import deliveries, repairs, rounds
+from ledger.store.repairs import Repair
 
 Ledger = Any
 
@@ -252,3 +253,40 @@ async def test_a_round_reads_back_as_its_legs_with_their_last_command(ledger: Le
     (unresolved,) = await rounds.find(ledger.conn, rounds.Filter(unresolved=True))
     assert unresolved == found
     assert await rounds.find(ledger.conn, rounds.Filter(unresolved=False)) == []
+
+
+@pytest.mark.parametrize("way", ["retried", "skipped", "leg cancelled", "round cancelled"])
+async def test_an_alert_is_cleared_with_what_people_decide(ledger: Ledger, way: str) -> None:
+    round_id = await ledger.opened(ledger.target("CIT"), ledger.target("UAT"))
+    for each in (await ledger.advance(Kind.BET_STOP, round_id)).leases:
+        await ledger.settle(each)
+    refused = (await ledger.advance(Kind.RESULT, round_id)).leases
+    for each in refused:
+        await ledger.settle(each, "rejected", code="moved_on", detail="Another.", alert=True)
+    ours = {each.environment: each.id for each in refused}
+    gateway = await ledger.another("pitboss_gateway")
+    repair = Repair("01JD0000000000000000000001", "ops", "seen to")
+    if way == "retried":
+        await repairs.reopen(gateway.conn, [ours["CIT"]], repair)
+        (again,) = await ledger.claim()
+        await ledger.settle(again, "rejected", code="moved_on", detail="Another.", alert=True)
+        for _ in range(2):
+            await repairs.skip(gateway.conn, [ours["CIT"]], repair)
+        expected = [("CIT", "retried"), ("CIT", "skipped")]
+    elif way == "skipped":
+        assert await repairs.skip(gateway.conn, [ours["CIT"]], repair) == 1
+        expected = [("CIT", "skipped")]
+    elif way == "leg cancelled":
+        leg = await ledger.leg(round_id, "CIT")
+        assert await repairs.cancel_leg(gateway.conn, leg["id"], repair)
+        expected = [("CIT", "cancelled")]
+    else:
+        assert await gateway.advance(Kind.CANCEL, round_id, {"reason": "seen to"})
+        expected = [("CIT", "cancelled"), ("UAT", "cancelled")]
+    cleared = await ledger.rows("SELECT * FROM events WHERE type = 'alert.cleared' ORDER BY id")
+    found = [(each["environment"], each["data"]["code"]) for each in cleared]
+    assert (sorted(found) if "cancelled" in way else found) == expected
+    for each in cleared:
+        assert each["round_id"] == round_id
+        assert each["data"]["delivery"] == ours[each["environment"]]
+        assert each["data"]["reason"] == "seen to"

@@ -79,7 +79,7 @@ class Desk:
         )
 
     async def start(
-        self, *targets: Mirror | str, lease_s: float = 4, deadline_s: float = 20, table: str = CODE
+        self, *targets: Mirror | str, lease_s: float = 12, deadline_s: float = 20, table: str = CODE
     ) -> Written:
         if self.document is None:
             await self.configure()
@@ -89,7 +89,7 @@ class Desk:
         return await rounds.start(self.conn, command, game_type="speed_roulette", legs=legs)
 
     async def advance(
-        self, kind: Kind, round_id: str, body: dict[str, object] | None = None, lease_s: float = 4
+        self, kind: Kind, round_id: str, body: dict[str, object] | None = None, lease_s: float = 12
     ) -> Written:
         if kind is Kind.RESULT:
             body = body or {"roulette": "7"}

@@ -23,7 +23,8 @@ async def test_a_session_is_opened_once_and_shared_by_two_replicas(desk: Desk) -
 
 
 async def test_commands_at_once_open_one_session(desk: Desk) -> None:
-    await desk.configure(limits={"per_target": 10})
+    # Patient: a session that is not given in time is rightly asked for again.
+    await desk.configure(limits={"per_target": 10}, timeouts={"start": 10_000})
     starts = [await desk.start(f"T-{number}", table=f"T-{number}") for number in range(4)]
     async with desk.replica(1) as one, desk.replica(2) as two:
         await asyncio.gather(

@@ -19,7 +19,8 @@ CHUNK: Final = 500
 class Queue:
     """A queue of work: each entry is for one consumer, and gone when that has acknowledged it.
 
-    It refuses what is over `length`, or with `drop` lets the oldest fall out. What was delivered
+    It refuses what is over `length` or, where `size` is not 0, would begin beyond that many bytes;
+    with `drop` it lets the oldest fall out. What was delivered
     `deliveries` times and never acknowledged goes to the dead letters. With `exclusive` one
     consumer is served at a time, all in order; when it dies the next takes over within 10 s,
     with all that was left first. A `log` is a record that drops its oldest and that anybody reads:
@@ -28,6 +29,7 @@ class Queue:
 
     name: str
     length: int = 100_000
+    size: int = 0
     dead: str = ""
     deliveries: int = 20
     exclusive: bool = False
@@ -46,12 +48,16 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What was published; `id` is empty when whoever published by other means gave none."""
+    """What was published; `id` is empty when whoever published by other means gave none.
+
+    What has an empty one and comes `again` may be known by nothing but what it says.
+    """
 
     id: str
     fields: Mapping[str, bytes]
     at: datetime | None = None
     tag: int = 0
+    again: bool = False
 
     @property
     def body(self) -> bytes:
@@ -59,13 +65,17 @@ class Entry:
 
 
 class Full(errors.Unavailable):
-    """The queue takes no more for now; `refused` are the places of what was not taken."""
+    """The queue takes no more for now; `refused` are the places of what was not taken.
+
+    `ids` are those of what was taken before, where only the last were refused.
+    """
 
     code = "bus_full"
 
-    def __init__(self, queue: str, refused: Sequence[int]) -> None:
+    def __init__(self, queue: str, refused: Sequence[int], ids: Sequence[str] = ()) -> None:
         super().__init__(f"The queue {queue} is full. Try again in a moment.", retry_after_s=1)
         self.refused = tuple(refused)
+        self.ids = tuple(ids)
 
 
 def away(reason: object) -> errors.Unavailable:

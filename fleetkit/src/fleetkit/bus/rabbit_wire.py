@@ -58,6 +58,8 @@ def arguments(queue: Queue) -> dict[str, Any]:
         "x-max-length": queue.length,
         "x-overflow": "drop-head" if queue.drops else "reject-publish",
     }
+    if queue.size:
+        table["x-max-length-bytes"] = queue.size
     if queue.exclusive:
         table["x-single-active-consumer"] = True
     if not queue.drops:
@@ -117,7 +119,8 @@ def decode(message: DeliveredMessage) -> Entry:
     properties = message.header.properties
     fields = {"body": bytes(message.body), **_headers(properties.headers or {})}
     tag = getattr(message.delivery, "delivery_tag", 0) or 0
-    return Entry(properties.message_id or "", fields, properties.timestamp, tag)
+    again = bool(getattr(message.delivery, "redelivered", False))
+    return Entry(properties.message_id or "", fields, properties.timestamp, tag, again)
 
 
 def _headers(headers: Mapping[str, Any]) -> dict[str, bytes]:

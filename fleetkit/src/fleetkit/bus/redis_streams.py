@@ -20,8 +20,12 @@ ONCE_S: Final = 86_400
 
 # One round trip for up to a chunk: bounded, and once under a name. What doesn't fit is refused.
 _PUBLISH: Final = """
-local limit, drops, i, ids = tonumber(ARGV[1]), ARGV[2] == '1', 3, {}
+local limit, drops, size, i, ids = tonumber(ARGV[1]), ARGV[2] == '1', tonumber(ARGV[3]), 4, {}
 local room = drops and 1 or limit - redis.call('XLEN', KEYS[1])
+if size > 0 and not drops then
+    local used = redis.call('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 5)
+    if used and used >= size then room = 0 end
+end
 while i <= #ARGV do
     local once, width = ARGV[i], tonumber(ARGV[i + 1])
     local marker = once ~= '' and 'pitboss:bus:once:' .. KEYS[1] .. ':' .. once
@@ -86,7 +90,8 @@ class RedisBus:
         published: list[str] = []
         names = once or [""] * len(entries)
         for start in range(0, len(entries), CHUNK):
-            arguments: list[str | bytes | int] = [queue.length, "1" if queue.drops else "0"]
+            drops = "1" if queue.drops else "0"
+            arguments: list[str | bytes | int] = [queue.length, drops, queue.size]
             chunk = entries[start : start + CHUNK]
             for name, fields in zip(names[start : start + CHUNK], chunk, strict=True):
                 arguments += [name, 2 * len(fields)]
@@ -95,14 +100,14 @@ class RedisBus:
             try:
                 ids = await self._publish(keys=[queue.name], args=arguments)
             except OutOfMemoryError as error:
-                raise Full(queue.name, range(start, len(entries))) from error
+                raise Full(queue.name, range(start, len(entries)), published) from error
             except FAILURES as error:
                 if str(error).startswith("OOM"):
-                    raise Full(queue.name, range(start, len(entries))) from error
+                    raise Full(queue.name, range(start, len(entries)), published) from error
                 raise away(error) from error
             published += [id_.decode() for id_ in ids]
             if len(ids) < len(chunk):
-                raise Full(queue.name, range(start + len(ids), len(entries)))
+                raise Full(queue.name, range(start + len(ids), len(entries)), published)
         return published
 
     @asynccontextmanager

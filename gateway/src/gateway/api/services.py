@@ -9,7 +9,7 @@ from fleetkit import problems
 from fleetkit.clock import Timestamp, rfc3339
 from fleetkit.registry import Replica
 from fleetkit.service import JsonAnswer
-from gateway.api.access import least
+from gateway.api.access import TheActor, least
 from gateway.api.door import Guarded
 from gateway.deps import TheRoll
 from ledger.domain.actors import Role
@@ -80,12 +80,14 @@ class ServicesAnswer(BaseModel):
     responses=problems.responses(401, 403, 503),
     openapi_extra=least(Role.VIEWER),
 )
-async def find(roll: TheRoll) -> Response:
-    """List who is there: gone at once after a clean stop, 15 s after a kill."""
-    called = await roll.call()
-    return JsonAnswer(
-        {"degraded": called.degraded, "services": [_shape(one) for one in called.replicas]}
-    )
+async def find(roll: TheRoll, actor: TheActor) -> Response:
+    """List who is there: gone at once after a clean stop, 15 s after a kill.
+
+    A key that is limited to environments sees their replicas, and those of no environment.
+    """
+    called = (await roll.call()).within(actor)
+    found = [_shape(one) for one in called.replicas]
+    return JsonAnswer({"degraded": called.degraded, "services": found})
 
 
 def _shape(replica: Replica) -> dict[str, Any]:

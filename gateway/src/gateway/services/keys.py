@@ -103,7 +103,7 @@ class Keys:
         return found
 
     async def changes(self, wanted: Filter) -> list[Entry]:
-        async with self._database.connection() as conn:
+        async with self._database.searching() as conn:
             return await audit.find(conn, wanted)
 
 

@@ -40,7 +40,7 @@ class Repairs:
         self._dispatch = dispatch
 
     async def find(self, wanted: Filter) -> list[Listed]:
-        async with self._database.connection() as conn:
+        async with self._database.searching() as conn:
             return await repairs.find(conn, wanted)
 
     async def retry(self, at: "Place", asked: Asked, reason: str | None) -> Round:
@@ -83,8 +83,9 @@ class Repairs:
         self, wanted: Filter, asked: Asked, *, dry_run: bool, confirm: str | None
     ) -> Recovery:
         """Send again all that failed in a stretch of time, or say what would be."""
-        async with self._database.connection() as conn:
+        async with self._database.searching() as conn:
             found = await repairs.find(conn, wanted)
+        async with self._database.connection() as conn:
             chosen = tuple(one for one in found if left_out(one) is None)
             left = Counter(reason for one in found if (reason := left_out(one)))
             recovery = Recovery(chosen, dict(left), _confirmation(chosen), dry_run)

@@ -1,13 +1,14 @@
 """The roll of replicas: who is there, and word of those who went without saying so."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from fleetkit import errors, logs
 from fleetkit.database import Database
 from fleetkit.registry import Registry, Replica
+from ledger.domain.actors import Actor
 from ledger.store import services
 
 log = logs.get(__name__)
@@ -22,6 +23,17 @@ class Called:
 
     replicas: tuple[Replica, ...]
     degraded: bool
+
+    def within(self, actor: Actor) -> "Called":
+        """Leave out the replicas of environments that the actor does not see, and word of those."""
+        seen = [
+            replace(
+                one, config={n: told for n, told in one.config.items() if actor.sees_environment(n)}
+            )
+            for one in self.replicas
+            if one.environment is None or actor.sees_environment(one.environment)
+        ]
+        return replace(self, replicas=tuple(seen))
 
 
 class Roll:

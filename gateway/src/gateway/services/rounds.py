@@ -93,7 +93,7 @@ class Rounds:
         return await self._dispatch.read(round_id)
 
     async def find(self, wanted: Filter) -> list[Round]:
-        async with self._database.connection() as conn:
+        async with self._database.searching() as conn:
             return await rounds.find(conn, wanted)
 
     async def _advance(

@@ -27,6 +27,8 @@ class Settled:
     kind: Kind
     state: str
     followed: bool
+    # Its round had not ended, and may end with this.
+    in_play: bool = True
 
 
 async def claim(conn: Connection, environment: str, *, limit: int, lease: timedelta) -> list[Lease]:
@@ -84,6 +86,7 @@ async def settle(
             kind=Kind(row["kind"]),
             state=row["state"],
             followed=row["followed"],
+            in_play=row["in_play"],
         )
         for row in rows
     ]

@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Final
 
 from fleetkit.database import Connection
 from ledger.domain.commands import Kind
 from ledger.domain.repairs import Listed
 from ledger.domain.rounds import UNSETTLED
+from ledger.store.alerts import clearing
 from ledger.store.statements import DROPPED
 
 # Where a delivery may still be mended. What is in flight is nobody's to touch.
 _MENDABLE = "('pending', 'unknown', 'rejected', 'expired', 'superseded')"
+
+_BY: Final = {"command": "$2", "actor": "$3", "reason": "$4"}
+_RETRIED: Final = clearing("retried", "id = ANY($1)", **_BY)
+_SKIPPED: Final = clearing("skipped", "leg_id = ANY($1)", **_BY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +98,22 @@ async def reopen(conn: Connection, ids: Sequence[str], repair: Repair) -> list[s
                                           'reason', $4::text, 'state', state)
                 FROM again
             )
-            SELECT command_id FROM again""",
+            SELECT id, command_id FROM again""",
         list(ids),
         repair.command,
         repair.actor,
         repair.reason,
     )
-    return [row[0] for row in rows]
+    # A statement of its own: what the one before had to wait for is to be seen.
+    await conn.execute(
+        _RETRIED, [row["id"] for row in rows], repair.command, repair.actor, repair.reason
+    )
+    return [row["command_id"] for row in rows]
 
 
 async def skip(conn: Connection, ids: Sequence[str], repair: Repair) -> int:
     """Settle deliveries by decision: nothing more is sent for them."""
-    done = await conn.fetchval(
+    rows = await conn.fetch(
         f"""WITH done AS (
                 UPDATE deliveries SET state = 'skipped', outcome = 'skipped', code = 'skipped', detail = $4,
                                       settled_at = clock_timestamp(), scheduled = false
@@ -120,13 +129,15 @@ async def skip(conn: Connection, ids: Sequence[str], repair: Repair) -> int:
                                           'reason', $4::text, 'state', state)
                 FROM done
             )
-            SELECT count(*) FROM done""",
+            SELECT leg_id FROM done""",
         list(ids),
         repair.command,
         repair.actor,
         repair.reason,
     )
-    return cast("int", done)
+    legs = [row["leg_id"] for row in rows]
+    await conn.execute(_SKIPPED, legs, repair.command, repair.actor, repair.reason)
+    return len(rows)
 
 
 async def cancel_leg(conn: Connection, leg_id: int, repair: Repair) -> bool:
@@ -162,6 +173,8 @@ async def cancel_leg(conn: Connection, leg_id: int, repair: Repair) -> bool:
                     FROM leg
                     ON CONFLICT (leg_id, kind) WHERE leg_id IS NOT NULL DO NOTHING
                     RETURNING *
+                ), cleared AS (
+                    {clearing("cancelled", "leg_id IN (SELECT leg_id FROM written)", **_BY)}
                 ), event AS (
                     INSERT INTO events (round_id, table_id, environment, type, data)
                     SELECT round_id, table_id, environment, 'leg.cancelled',

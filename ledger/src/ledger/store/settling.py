@@ -158,6 +158,8 @@ event AS (
         AS a(at, delivery_id, operation, outcome, cause, http_status, code, detail, latency_ms)
 )
 SELECT id, command_id, round_id, kind, state,
+       kind IN ('start', 'finish', 'cancel') AND EXISTS (
+           SELECT FROM rounds r WHERE r.id = done.round_id AND r.state IN ('open', 'dealt')) AS in_play,
        EXISTS (SELECT FROM deliveries e
                WHERE e.environment = done.environment AND e.game_code = done.game_code
                  AND e.id <> done.id AND e.settled_at IS NULL) {follows} AS followed

@@ -1,6 +1,7 @@
 """The statements of the hot path: each writes or takes work whole, in one round trip."""
 
 from ledger.domain.commands import Kind
+from ledger.store.alerts import clearing
 
 # The round that leg `l`'s target had before: asked when it is needed, for it may be learnt late.
 KNOWN = """(SELECT p.external_round_id FROM legs p
@@ -172,7 +173,15 @@ hastened AS (
     RETURNING *
 ),"""
 
-# A cancel makes pointless what has not been sent.
+_CLEARED = clearing(
+    "cancelled",
+    "round_id IN (SELECT id FROM round)",
+    command="$2",
+    actor="$4",
+    reason="$3::jsonb ->> 'reason'",
+)
+
+# A cancel makes pointless what has not been sent, and what people were asked about.
 _OVERTAKEN = f"""
 overtaken AS (
     UPDATE deliveries d SET state = 'superseded', settled_at = clock_timestamp(), code = 'cancelled',
@@ -184,7 +193,7 @@ overtaken AS (
 ), unopened AS (
     UPDATE legs l SET state = 'failed' FROM overtaken
     WHERE l.id = overtaken.leg_id AND overtaken.kind = 'start' AND l.state = 'pending'
-),"""
+), cleared AS ({_CLEARED}),"""
 
 ADVANCE = {
     Kind.BET_STOP: _advance(

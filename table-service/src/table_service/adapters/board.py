@@ -1,35 +1,41 @@
-"""The fleet's breakers on Redis: told when they change, read a few times a second."""
+"""The fleet's breakers on Redis: told at once when they change, and read a few times a second."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from fleetkit.broadcast import Broadcast
 from fleetkit.cache import Cache
-from ledger.domain.breaker import PROBE_LOST_AFTER, Breaker
+from ledger.domain.breaker import CLOSED, PROBE_LOST_AFTER, Breaker
 from ledger.domain.deliveries import Lease
 from table_service.adapters import meters
 
 # An entry nobody has renewed is forgotten: an open breaker is renewed by each failed probe.
 FORGOTTEN_AFTER = timedelta(minutes=3)
+CHANGED: Final = "breakers"
+"""The kind of broadcast that tells an environment's replicas to read again."""
 
 
 class Board:
     """One hash an environment: a field for each target whose breaker is open."""
 
-    def __init__(self, cache: Cache, environment: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, cache: Cache, broadcast: Broadcast, environment: str, now: Callable[[], datetime]
+    ) -> None:
         self._cache = cache
+        self._broadcast = broadcast
         self._environment = environment
         self._now = now
+        self._shown: Mapping[str, Breaker] = {}
         self._telling: set[asyncio.Task[None]] = set()
 
     def tell(self, lease: Lease, state: Breaker) -> None:
         """Tell of a change, beside the path of the command that noticed it."""
-        gauge = meters.BREAKER.labels(self._environment, lease.served_by)
-        gauge.set({"closed": 0, "half_open": 0.5, "open": 1}[state.phase])
+        self._show(lease.served_by, state)
         task = asyncio.create_task(self._write(lease.served_by, state))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
@@ -43,7 +49,11 @@ class Board:
             return None
         found = {code.decode(): _parse(orjson.loads(value)) for code, value in fields.items()}
         oldest = self._now() - FORGOTTEN_AFTER
-        return {c: s for c, s in found.items() if s.rested_at is not None and s.rested_at > oldest}
+        known = {c: s for c, s in found.items() if s.rested_at is not None and s.rested_at > oldest}
+        for code in {*self._shown, *known}:
+            self._show(code, known.get(code, CLOSED))
+        self._shown = known
+        return known
 
     async def take_probe(self, code: str) -> bool:
         """Be the one that probes; without Redis everybody is."""
@@ -56,6 +66,12 @@ class Board:
         value = None if state.opened_at is None else orjson.dumps(asdict(state))
         await self._cache.hash_write(self._name, code, value)
         await self._cache.delete(self._probe(code))
+        if state.failed_probes == 0:  # it opened or closed; that it stays open is no news
+            await self._broadcast.send(CHANGED, {"environment": self._environment})
+
+    def _show(self, code: str, state: Breaker) -> None:
+        gauge = meters.BREAKER.labels(self._environment, code)
+        gauge.set({"closed": 0, "half_open": 0.5, "open": 1}[state.phase])
 
     @property
     def _name(self) -> str:

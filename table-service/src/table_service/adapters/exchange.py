@@ -31,7 +31,7 @@ class Exchange:
     def __init__(self, *, ca_file: str | None = None) -> None:
         self._ca_file = ca_file
         self._stack = AsyncExitStack()
-        self._clients: dict[tuple[bool, int, int], httpx.AsyncClient] = {}
+        self._clients: dict[tuple[bool, int, int], http.Client] = {}
 
     async def close(self) -> None:
         await self._stack.aclose()
@@ -66,26 +66,21 @@ class Exchange:
             return Failure(sent=True, cause=Cause.CONNECTION, detail=detail)
 
     async def _answer(self, environment: Environment, call: Call) -> Answer:
-        client = self._client(environment)
-        method = "GET" if call.body is None else "POST"
-        request = client.build_request(method, call.url, content=call.body, headers=call.headers)
-        response = await client.send(request, stream=True)
-        content = b""
-        try:
-            async for chunk in response.aiter_bytes():
-                content += chunk
-                if len(content) > LARGEST_ANSWER:
-                    break
-        finally:
-            await response.aclose()
+        said = await self._client(environment).exchange(
+            "GET" if call.body is None else "POST",
+            call.url,
+            headers=call.headers,
+            body=call.body,
+            most=LARGEST_ANSWER,
+        )
         return Answer(
-            status=response.status_code,
-            content_type=response.headers.get("content-type", ""),
-            body=content,
-            retry_after=response.headers.get("retry-after"),
+            status=said.status,
+            content_type=said.headers.get("content-type", ""),
+            body=said.body,
+            retry_after=said.headers.get("retry-after"),
         )
 
-    def _client(self, environment: Environment) -> httpx.AsyncClient:
+    def _client(self, environment: Environment) -> http.Client:
         timeouts, limits = environment.timeouts_ms, environment.limits
         key = (environment.verify_tls, timeouts.connect, limits.concurrency)
         client = self._clients.get(key)

@@ -38,7 +38,7 @@ class Store:
         """Write outcomes; then end rounds of which nothing opened, and wake what waited."""
         async with self._database.connection() as conn:
             settled = await deliveries.settle(conn, settlements, instance=self._instance)
-            over = {s.round_id for s in settled if _may_conclude(s)}
+            over = {s.round_id for s in settled if s.in_play and _may_conclude(s)}
             if over:
                 await rounds.conclude(conn, sorted(over))
         for one in settled:

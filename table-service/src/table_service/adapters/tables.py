@@ -91,10 +91,7 @@ class Tables:
         bulkhead = self._bulkheads.setdefault(
             lease.served_by, asyncio.Semaphore(visit.environment.limits.per_target)
         )
-        try:
-            async with asyncio.timeout(max(0.0, (until - self._database.now()).total_seconds())):
-                await bulkhead.acquire()
-        except TimeoutError:
+        if not await self._enter(bulkhead, until):
             failure = Failure(sent=False, cause=Cause.LIMITER, detail="The target is busy.")
             now = self._database.now()
             return Reply(outcomes.classify(operation, failure, now=now), (), now)
@@ -103,6 +100,15 @@ class Tables:
         finally:
             bulkhead.release()
         return Reply(verdict, tuple(visit.attempts), self._database.now())
+
+    async def _enter(self, bulkhead: asyncio.Semaphore, until: datetime) -> bool:
+        if not bulkhead.locked():  # as nearly always: no timer is needed for what does not wait
+            return await bulkhead.acquire()
+        try:
+            async with asyncio.timeout(max(0.0, (until - self._database.now()).total_seconds())):
+                return await bulkhead.acquire()
+        except TimeoutError:
+            return False
 
     async def _command(self, visit: _Visit, operation: str) -> Verdict:
         try:

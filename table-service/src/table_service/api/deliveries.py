@@ -14,7 +14,8 @@ router = APIRouter(tags=["deliveries"])
 async def deliver(request: Request) -> Response:
     """Carry the leases and say how many settlements were written.
 
-    Read without a model: the gateway wrote it a moment ago, and this is the path of every command.
+    Read without a model, and answered past FastAPI: the gateway wrote it a moment ago, and this
+    is the path of every command.
     """
     admit(request)
     try:

@@ -71,9 +71,8 @@ class Courier:
             except UniqueViolationError:
                 # Another replica put a delivery of the same target in flight in between.
                 continue
-            if leases:
-                continue
-            await self._rest()
+            if len(leases) < BATCH:
+                await self._rest()
 
     async def _rest(self) -> None:
         """Sleep until the next delivery is due; woken for a later one, sleep on until then."""

@@ -66,9 +66,8 @@ class Guards:
 
     def open_targets(self) -> list[Lease]:
         """Give a lease of each target whose breaker is open: whom to probe, and how."""
-        return [
-            lease for code, lease in self._leases.items() if self.state(code).opened_at is not None
-        ]
+        known = {**self._own, **self._fleet}  # of all others nothing was ever noticed
+        return self.leases([code for code in known if self.state(code).opened_at is not None])
 
     def leases(self, codes: Sequence[str]) -> list[Lease]:
         """Give the last lease of each of these targets that this replica has met."""

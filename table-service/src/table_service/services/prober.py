@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -51,16 +52,24 @@ class Prober:
         self._waiting = waiting
         self._tables = tables
         self._now = now
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look now: a breaker of the fleet's has opened or closed."""
+        self._woken.set()
 
     async def run(self) -> None:
         while True:
+            self._woken.clear()
             try:
                 await self.round()
             except errors.Unavailable:
                 pass  # Postgres is away: nothing could be hastened, so nothing is probed
             except Exception:
                 log.exception("probing_failed")
-            await asyncio.sleep(ROUND_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ROUND_S):
+                    await self._woken.wait()
 
     async def round(self) -> None:
         """Hear what the fleet knows, then probe what is due."""
