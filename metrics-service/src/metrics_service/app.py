@@ -43,6 +43,8 @@ def create(settings: Settings, tuning: Tuning) -> FastAPI:
         ],
         docs=True,
     )
+    # Where the document was read: under the edge's prefix, or at the process's own root.
+    app.servers = [{"url": "."}]
 
     @app.get("/health", tags=["health"], summary="Each dependency by name")
     async def health(request: Request) -> Response:

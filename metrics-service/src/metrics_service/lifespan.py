@@ -13,7 +13,7 @@ from fleetkit.broadcast import Broadcast
 from fleetkit.bus import Bus, open_bus
 from fleetkit.cache import Cache
 from fleetkit.database import Database
-from fleetkit.telemetry import METRICS
+from fleetkit.telemetry import METRICS, SHARDS
 from ledger.access.buckets import Buckets
 from ledger.access.identity import Identity
 from ledger.access.keyring import Keyring
@@ -21,6 +21,7 @@ from ledger.store.attendance import attending
 from metrics_service.adapters.alerts import QUEUE, WEBHOOK, Alerts
 from metrics_service.adapters.history import History
 from metrics_service.adapters.realtime import Realtime
+from metrics_service.adapters.roster import Roster
 from metrics_service.adapters.spool import Spool
 from metrics_service.adapters.store import Store
 from metrics_service.domain.alerts import AlertThresholds
@@ -30,10 +31,11 @@ from metrics_service.services.intake import Intake
 from metrics_service.services.letters import Letters
 from metrics_service.services.processor import MetricsProcessor
 from metrics_service.services.reading import Reading
+from metrics_service.services.sharing import Sharing
 from metrics_service.services.showing import Display
 from metrics_service.settings import Settings, Tuning
 
-POOL = 6
+POOL = 8
 
 
 class State(TypedDict):
@@ -45,7 +47,6 @@ class State(TypedDict):
     identity: Identity
     intake: Intake
     letters: Letters
-    processor: MetricsProcessor
     reading: Reading
     realtime: Realtime
 
@@ -100,31 +101,40 @@ def make(
 
             webhook = tuning.webhook_url.get_secret_value()
             alerts = Alerts(database, channels=(QUEUE, WEBHOOK) if webhook else (QUEUE,))
-            spool = Spool(Path(tuning.spool_dir)) if tuning.spool_dir else None
-            if spool is not None:
-                stack.callback(spool.close)
             client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False))
-            processor = MetricsProcessor(
-                bus=bus,
-                queue=METRICS,
-                store=Store(
-                    database, shard=0, owner=settings.instance, bucket_s=tuning.agg_interval
-                ),
-                display=Display(
-                    realtime,
-                    Alerting(alerts, _thresholds(tuning)),
+
+            def process(shard: int) -> MetricsProcessor:
+                spool = Spool(Path(tuning.spool_dir, str(shard))) if tuning.spool_dir else None
+                if spool is not None:
+                    stack.callback(spool.close)
+                return MetricsProcessor(
+                    bus=bus,
+                    queue=SHARDS[shard],
+                    shard=shard,
+                    store=Store(
+                        database, shard=shard, owner=settings.instance, bucket_s=tuning.agg_interval
+                    ),
+                    display=Display(
+                        realtime,
+                        Alerting(alerts, _thresholds(tuning), shard),
+                        shard=shard,
+                        now=now,
+                        window_s=tuning.window_size,
+                    ),
+                    spool=spool,
+                    name=settings.instance,
                     now=now,
                     window_s=tuning.window_size,
-                ),
-                spool=spool,
-                name=settings.instance,
-                now=now,
-                window_s=tuning.window_size,
-                interval_s=tuning.agg_interval,
+                    interval_s=tuning.agg_interval,
+                )
+
+            sharing = Sharing(
+                Roster(database, settings.instance), [process(n) for n in range(len(SHARDS))]
             )
+            stack.push_async_callback(sharing.leave)
             await stack.enter_async_context(
                 background.running(
-                    processor.run(),
+                    sharing.run(),
                     Notifier(alerts, bus, webhook=webhook, client=client).run(),
                     upkeep.run(history),
                 )
@@ -146,7 +156,6 @@ def make(
                 "identity": Identity(keyring=keyring, buckets=Buckets(cache)),
                 "intake": Intake(bus, METRICS),
                 "letters": Letters(bus, METRICS, name=settings.instance, now=now),
-                "processor": processor,
                 "reading": Reading(
                     realtime,
                     history,

@@ -44,21 +44,23 @@ class Alerts:
         self._database = database
         self._channels = list(channels)
 
-    async def standing(self) -> list[tuple[str, str]]:
+    async def standing(self, shard: int) -> list[tuple[str, str]]:
         async with self._database.connection() as conn:
             rows = await conn.fetch(
-                "SELECT service_name, metric FROM metrics_alerts WHERE cleared_at IS NULL"
+                """SELECT service_name, metric FROM metrics_alerts
+                    WHERE cleared_at IS NULL AND shard = $1""",
+                shard,
             )
         return [(row["service_name"], row["metric"]) for row in rows]
 
-    async def note(self, alert: Alert) -> bool:
+    async def note(self, alert: Alert, shard: int) -> bool:
         """Store a change once; False when it stands so already."""
         at = datetime.fromtimestamp(alert.at, UTC)
         if alert.raised:
-            statement = """INSERT INTO metrics_alerts (service_name, metric, value, threshold, raised_at)
-                VALUES ($1, $2, $3, $4, $5)
+            statement = """INSERT INTO metrics_alerts (service_name, metric, value, threshold, raised_at, shard)
+                VALUES ($1, $2, $3, $4, $5, $6)
                 ON CONFLICT (service_name, metric) WHERE cleared_at IS NULL DO NOTHING RETURNING id"""
-            given: tuple[object, ...] = (alert.value, alert.threshold, at)
+            given: tuple[object, ...] = (alert.value, alert.threshold, at, shard)
         else:
             statement = """UPDATE metrics_alerts SET cleared_at = $3
                 WHERE service_name = $1 AND metric = $2 AND cleared_at IS NULL RETURNING id"""

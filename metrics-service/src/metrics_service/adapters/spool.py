@@ -39,8 +39,9 @@ class Spool:
         """Write them, so that they outlast this process; raises OSError."""
         if self._file is None:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a+b")
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file = self._path.open("a+b")
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file = file
         rows = [[digest.hex(), *place, ms, failed] for digest, place, ms, failed in counted]
         self._file.write(orjson.dumps({"flush": flush, "counted": rows}) + b"\n")
         self._file.flush()

@@ -17,10 +17,10 @@ REMEMBERED: Final = 200_000
 
 _STORE: Final = """
 INSERT INTO metrics_aggregated (timestamp, service_name, api_endpoint, qps, avg_latency_ms, p95_latency_ms,
-                                p99_latency_ms, error_rate, total_requests, errors, total_ms, sketch)
-SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[],
+                                p99_latency_ms, error_rate, total_requests, errors, total_ms, sketch, shard)
+SELECT *, $13::int FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::float8[], $5::float8[], $6::float8[],
                      $7::float8[], $8::float8[], $9::int[], $10::int[], $11::float8[], $12::bytea[])
-ON CONFLICT (service_name, api_endpoint, timestamp) DO UPDATE
+ON CONFLICT (service_name, api_endpoint, timestamp, shard) DO UPDATE
    SET qps = excluded.qps, avg_latency_ms = excluded.avg_latency_ms, p95_latency_ms = excluded.p95_latency_ms,
        p99_latency_ms = excluded.p99_latency_ms, error_rate = excluded.error_rate,
        total_requests = excluded.total_requests, errors = excluded.errors, total_ms = excluded.total_ms,
@@ -67,7 +67,7 @@ class Store:
             return Taken(
                 epoch=epoch,
                 counted=await self._counted(conn),
-                stored=await _read_since(conn, since),
+                stored=await _read_since(conn, since, self._shard),
             )
 
     async def _advance(self, conn: Connection) -> int:
@@ -97,7 +97,7 @@ class Store:
         """Read what is stored of these buckets."""
         wanted = list(places)
         async with self._database.connection() as conn:
-            return await _read_places(conn, wanted)
+            return await _read_places(conn, wanted, self._shard)
 
     async def commit(
         self, epoch: int, buckets: Mapping[Place, Bucket], counted: Mapping[str, Sequence[bytes]]
@@ -134,7 +134,7 @@ class Store:
                 if digest not in known:
                     fresh.append(digest)
                     added.setdefault(place, Bucket()).add(ms, failed=failed)
-            for place, stored in (await _read_places(conn, list(added))).items():
+            for place, stored in (await _read_places(conn, list(added), self._shard)).items():
                 added[place].merge(stored)
             await self._write(conn, self._columns(added), {flush: b"".join(fresh)})
         return len(fresh)
@@ -165,7 +165,7 @@ class Store:
         self, conn: Connection, columns: list[list[object]], counted: Mapping[str, bytes]
     ) -> None:
         if columns:
-            await conn.execute(_STORE, *columns)
+            await conn.execute(_STORE, *columns, self._shard)
             await conn.execute(_UNROLLED, *columns[:3])
         for flush, ids in counted.items():
             await conn.execute(
@@ -181,20 +181,22 @@ def split(packed: bytes) -> list[bytes]:
     return [packed[at : at + DIGEST] for at in range(0, len(packed), DIGEST)]
 
 
-async def _read_since(conn: Connection, since: float) -> dict[Place, Bucket]:
-    statement = f"{_READ} FROM metrics_aggregated WHERE timestamp >= $1"
-    return _places(await conn.fetch(statement, datetime.fromtimestamp(since, UTC)))
+async def _read_since(conn: Connection, since: float, shard: int) -> dict[Place, Bucket]:
+    statement = f"{_READ} FROM metrics_aggregated WHERE timestamp >= $1 AND shard = $2"
+    return _places(await conn.fetch(statement, datetime.fromtimestamp(since, UTC), shard))
 
 
-async def _read_places(conn: Connection, places: Sequence[Place]) -> dict[Place, Bucket]:
+async def _read_places(
+    conn: Connection, places: Sequence[Place], shard: int
+) -> dict[Place, Bucket]:
     if not places:
         return {}
     statement = f"""{_READ} FROM metrics_aggregated
         JOIN unnest($1::timestamptz[], $2::text[], $3::text[]) AS w(t, s, e)
-          ON timestamp = w.t AND service_name = w.s AND api_endpoint = w.e"""
+          ON timestamp = w.t AND service_name = w.s AND api_endpoint = w.e AND shard = $4"""
     starts, services, endpoints = zip(*places, strict=True)
     times = [datetime.fromtimestamp(start, UTC) for start in starts]
-    return _places(await conn.fetch(statement, times, list(services), list(endpoints)))
+    return _places(await conn.fetch(statement, times, list(services), list(endpoints), shard))
 
 
 def _places(rows: Sequence[Any]) -> dict[Place, Bucket]:

@@ -28,8 +28,9 @@ _SILENT: Final = AggregatedMetrics(0.0, 0.0, 0.0, 0.0, 0.0, 0)
 class Alerting:
     """Raises and clears alerts of the services of a shard."""
 
-    def __init__(self, alerts: Alerts, thresholds: AlertThresholds) -> None:
+    def __init__(self, alerts: Alerts, thresholds: AlertThresholds, shard: int) -> None:
         self._alerts = alerts
+        self._shard = shard
         self._thresholds = thresholds
         self._manager: AlertManager | None = None
         self._untold: list[Alert] = []
@@ -46,7 +47,7 @@ class Alerting:
                 self._untold += manager.check_thresholds(service, figures, now=now)
             while self._untold:
                 alert = self._untold[0]
-                if await self._alerts.note(alert):
+                if await self._alerts.note(alert, self._shard):
                     log.warning(
                         "alert_raised" if alert.raised else "alert_cleared",
                         service=alert.service,
@@ -61,7 +62,7 @@ class Alerting:
     async def _known(self) -> AlertManager:
         if self._manager is None:
             manager = AlertManager(self._thresholds)
-            for service, metric in await self._alerts.standing():
+            for service, metric in await self._alerts.standing(self._shard):
                 manager.restore(service, metric)
             self._manager = manager
         return self._manager

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from fleetkit import errors, ids, logs
+from fleetkit import background, errors, ids, logs
 from fleetkit.bus import Batch, Bus, Entry, Queue
 from fleetkit.telemetry import stamp
 from metrics_service.adapters.spool import Spool
@@ -36,6 +36,7 @@ RETRIES: Final = 3
 FIRST_BACKOFF_S: Final = 0.2
 TAKE_AGAIN_S: Final = 1.0
 TAKEOVER_S: Final = 8.0
+LAST_S: Final = 4.0
 DEAD_BODY: Final = 4096
 
 
@@ -47,6 +48,7 @@ class MetricsProcessor:
         *,
         bus: Bus,
         queue: Queue,
+        shard: int,
         store: Store,
         display: Display,
         spool: Spool | None,
@@ -57,6 +59,7 @@ class MetricsProcessor:
     ) -> None:
         self._bus = bus
         self._queue = queue
+        self._shard = str(shard)
         self._store = store
         self._display = display
         self._spool = spool
@@ -75,23 +78,28 @@ class MetricsProcessor:
     async def run(self) -> None:
         """Consume until cancelled; then store and acknowledge what is held."""
         while True:
-            await self._recover()
+            await self.recover()
+            tasks = [asyncio.create_task(self._consume()), asyncio.create_task(self._tick())]
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._consume())
-                    tasks.create_task(self._tick())
-            except* OvertakenError as group:
-                log.warning(
-                    "shard_overtaken", queue=self._queue.name, reason=str(group.exceptions[0])
-                )
-            except* Exception:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            except OvertakenError as error:
+                log.warning("shard_overtaken", queue=self._queue.name, reason=str(error))
+            except Exception:
                 log.exception("metrics_processing_failed", queue=self._queue.name)
             finally:
-                if self._held is not None and self._held.spooled and self._spool is not None:
-                    self._spool.close()  # to be taken in as if another had left it
-                self._held = None
-                meters.OWNED.set(0)
+                try:
+                    await background.end(*tasks, again_s=LAST_S)
+                finally:
+                    self._let_go()
             await asyncio.sleep(FIRST_BACKOFF_S)
+
+    def _let_go(self) -> None:
+        if self._held is not None and self._held.spooled and self._spool is not None:
+            self._spool.close()  # to be taken in as if another had left it
+        self._held = None
+        meters.OWNED.labels(self._shard).set(0)
 
     async def _consume(self) -> None:
         async with self._bus.consume(
@@ -110,7 +118,7 @@ class MetricsProcessor:
             except asyncio.CancelledError:
                 # A clean stop: what is counted is stored, if Postgres is there.
                 with suppress(errors.Unavailable, OvertakenError, TimeoutError):
-                    async with asyncio.timeout(TAKE_AGAIN_S * 4):
+                    async with asyncio.timeout(LAST_S):
                         await self._flush()
                 raise
 
@@ -133,7 +141,7 @@ class MetricsProcessor:
                 held.counted.add(digest)
             self._display.begin()
             log.info("shard_taken", queue=self._queue.name, epoch=taken.epoch)
-            meters.OWNED.set(1)
+            meters.OWNED.labels(self._shard).set(1)
             return held
 
     async def _absorb(self, held: Held, batch: Batch) -> None:
@@ -146,10 +154,13 @@ class MetricsProcessor:
             except InvalidMetricEventError as error:
                 await self._bury(batch, entry, str(error))
                 continue
-            digest = hashlib.blake2b((event.id or entry.id).encode(), digest_size=8).digest()
+            known_by = event.id or entry.id
+            name = known_by.encode() if known_by else entry.body
+            digest = hashlib.blake2b(name, digest_size=8).digest()
             # Kept without what it said: only its place on the bus is needed to acknowledge it.
             taken.append(Entry(entry.id, {}, None, entry.tag))
-            if digest in held.counted:
+            # Without a name, two that say the same are two, unless one was delivered before.
+            if digest in held.counted and (known_by or entry.again):
                 continue
             held.counted.add(digest)
             place = held.aggregator.add(event, now=now)
@@ -160,9 +171,9 @@ class MetricsProcessor:
         held.waiting += len(taken)
         meters.PROCESSED.labels("counted").inc(counted)
         meters.PROCESSED.labels("repeated").inc(len(taken) - counted)
-        meters.PENDING.set(len(held.pending))
+        meters.PENDING.labels(self._shard).set(len(held.pending))
         if counted:
-            meters.LAG.set(max(0.0, now - latest))
+            meters.LAG.labels(self._shard).set(max(0.0, now - latest))
         if held.waiting >= EVENTS and time.monotonic() >= self._store_from:
             with suppress(errors.Unavailable):
                 await self._flush()
@@ -217,7 +228,7 @@ class MetricsProcessor:
                 await self._keep(held)
                 raise
             meters.FLUSH.observe(time.perf_counter() - began)
-            meters.PENDING.set(len(held.pending))
+            meters.PENDING.labels(self._shard).set(len(held.pending))
 
     async def _store_held(self, held: Held) -> None:
         """Store what is counted, with which events it is, and only then acknowledge them."""
@@ -256,10 +267,13 @@ class MetricsProcessor:
         flush = ids.new()
         try:
             await asyncio.to_thread(self._spool.append, flush, pending)
-        except OSError as error:
-            log.warning("spool_not_written", reason=str(error))
+        except (OSError, asyncio.CancelledError) as error:
+            # Also where it was written after all: what is named there and in Postgres is one.
             held.pending = pending + held.pending
             held.delivered = delivered + held.delivered
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            log.warning("spool_not_written", reason=str(error))
             return
         held.spooled[flush] = [one[0] for one in pending]
         await self._acknowledge(held, delivered)
@@ -270,7 +284,7 @@ class MetricsProcessor:
             held.waiting -= len(entries)
             await batch.ack(entries)
 
-    async def _recover(self) -> None:
+    async def recover(self) -> None:
         """Take in what a dead process had put on disk."""
         while self._spool is not None:
             try:

@@ -26,8 +26,15 @@ class Display:
     """Where the present is shown."""
 
     def __init__(
-        self, realtime: Realtime, watcher: Watcher, *, now: Callable[[], float], window_s: int
+        self,
+        realtime: Realtime,
+        watcher: Watcher,
+        *,
+        shard: int,
+        now: Callable[[], float],
+        window_s: int,
     ) -> None:
+        self._shard = str(shard)
         self._realtime = realtime
         self._watcher = watcher
         self._now = now
@@ -49,7 +56,7 @@ class Display:
                 for service, whole in windows.items()
             }
         )  # fmt: skip
-        meters.WINDOWS.set(aggregator.windows)
+        meters.WINDOWS.labels(self._shard).set(aggregator.windows)
         meters.LATE.inc(aggregator.late)
         meters.FOLDED.inc(aggregator.folded)
         aggregator.late = aggregator.folded = 0
