@@ -30,6 +30,13 @@ _MOST: Final = 100_000
 _PATIENCE_S: Final = 60.0
 _STILL_SENDING_S: Final = 30.0
 _TAKEN: Final = 202
+_COUNT: Final = """
+SELECT count(*) FROM logs WHERE service = 'stress' AND device_id >= $1 AND device_id < $2
+"""
+_THERE: Final = """
+SELECT device_id || '-' || (metadata->>'n') AS line
+FROM logs WHERE service = 'stress' AND device_id >= $1 AND device_id < $2
+"""
 _LEVELS: Final = ("debug", "info", "info", "info", "warning", "error")
 
 
@@ -173,24 +180,21 @@ async def _show_progress(sent: Sent, began: float, asked: argparse.Namespace) ->
 
 
 async def prove(database_url: str, tag: str, sent: Sent) -> tuple[list[str], int, float]:
-    """Wait until the backlog is written, then hold what is there against what was taken."""
-    began = time.monotonic()
-    stored: Counter[str] = Counter()
+    """Wait while the backlog is written, then hold what is there against what was taken."""
+    began = moved = time.monotonic()
+    named = (f"stress-{tag}-", f"stress-{tag}.")
     connection = await asyncpg.connect(database_url)
     try:
         before = -1
-        while time.monotonic() - began < _PATIENCE_S:
-            rows = await connection.fetch(
-                "SELECT device_id || '-' || (metadata->>'n') AS line FROM logs"
-                " WHERE service = 'stress' AND device_id >= $1 AND device_id < $2",
-                f"stress-{tag}-",
-                f"stress-{tag}.",
-            )
-            stored = Counter(row["line"] for row in rows)
-            if sent.taken <= stored.keys() and stored.total() == before:
+        while time.monotonic() - moved < _PATIENCE_S:
+            count = await connection.fetchval(_COUNT, *named)
+            if count >= len(sent.taken) and count == before:
                 break
-            before = stored.total()
+            if count > before:
+                moved = time.monotonic()
+            before = count
             await asyncio.sleep(0.5)
+        stored = Counter(row["line"] for row in await connection.fetch(_THERE, *named))
     finally:
         await connection.close()
     wrong = [f"{line} was taken and is not there" for line in sorted(sent.taken - stored.keys())]

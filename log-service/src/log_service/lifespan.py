@@ -102,7 +102,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 "bus": bus,
                 "identity": Identity(keyring=keyring, buckets=Buckets(rates)),
                 "intake": Intake(
-                    Stream(bus, settings.log_stream_length),
+                    Stream(bus, settings.log_stream_length, settings.log_stream_bytes),
                     now=database.now,
                     days=settings.log_retention_days,
                 ),
@@ -138,7 +138,7 @@ def make_worker(
             await stack.enter_async_context(
                 background.running(writer.run(), writer.keep(), writer.measure())
             )
-            if settings.log_follow:
+            if settings.log_follow and settings.log_ship == "on":
                 shipper = Shipper(settings.redis_url.get_secret_value())
                 await stack.enter_async_context(shipper.running())
                 follower = Follower(Path(settings.log_follow), shipper.take)

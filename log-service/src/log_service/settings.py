@@ -23,6 +23,7 @@ class Settings(WorkerSettings):
     rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     admin_rate_per_second: Annotated[float, Field(ge=0, le=100_000)] = 0
     log_stream_length: Annotated[int, Field(ge=1, le=10_000_000)] = 200_000
+    log_stream_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 40)] = 128 * 1024 * 1024
 
     @property
     def rate(self) -> Rate:

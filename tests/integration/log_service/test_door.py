@@ -1,5 +1,6 @@
 """The door of logs: who may, and what is refused."""
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -120,3 +121,10 @@ async def test_a_full_stream_says_so_and_drops_nothing(idle: Logs, database_url:
             await logs.written(3)
             assert (await logs.send(GOOD)).status_code == 202
             await logs.written(4)
+        # Many at once go to Redis together, and each is told of its own.
+        answers = await asyncio.gather(*(logs.send(GOOD, GOOD) for _ in range(4)))
+        assert sorted(one.status_code for one in answers) == [202, 503, 503, 503]
+        taken = [one.json().get("accepted") for one in answers]
+        assert sorted(taken) == [0, 0, 1, 2]
+        async with working(small):
+            await logs.written(7)

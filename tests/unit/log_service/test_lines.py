@@ -165,7 +165,10 @@ def test_a_file_is_read_as_it_grows_and_anew_after_a_rotation(tmp_path: Path) ->
     with path.open("ab") as file:
         file.write(b":2}\n")
     follower.look()
+    with path.open("ab") as file:
+        file.write(b'{"old":1}\n')
     path.rename(tmp_path / "access.log.1")
     path.write_bytes(b'{"c":3}\n')
     follower.look()
-    assert seen == [b'{"a":1}', b'{"b":2}', b'{"c":3}']
+    follower.close()
+    assert seen == [b'{"a":1}', b'{"b":2}', b'{"old":1}', b'{"c":3}']

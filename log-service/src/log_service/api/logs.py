@@ -129,6 +129,7 @@ async def count(
 @router.get(
     "/tail",
     summary="Follow lines",
+    status_code=200,
     response_class=EventStream,
     responses={
         200: {
