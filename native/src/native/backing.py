@@ -44,6 +44,7 @@ class Backing:
         self._memory = memory
         self._recorded = recorded
         self.children: dict[str, Child] = {}
+        self._syncing: asyncio.Task[None] | None = None
         ports_in_use = self._settle_ports()
         sockets = postgres.make_socket_folder(places.postgres)
         self.postgres = postgres.Server(places.postgres, ports_in_use["postgres"], sockets)
@@ -110,6 +111,7 @@ class Backing:
     async def bring_valkey(self, say: Say) -> None:
         valkey.make(self.valkey)
         await self._bring("redis", self.valkey.port, valkey.program(self.valkey), say)
+        self._syncing = asyncio.create_task(valkey.keep_synced(self.valkey))
 
     async def bring_rabbitmq(self, say: Say) -> None:
         """Start one where the bus is to be on this machine and nothing answers there."""
@@ -163,6 +165,9 @@ class Backing:
         return known[name]
 
     async def stop(self, names: tuple[str, ...], say: Say) -> None:
+        if "redis" in names and self._syncing is not None:
+            self._syncing.cancel()
+
         async def end(name: str) -> None:
             child = self.children.pop(name, None)
             if child is not None:

@@ -81,6 +81,7 @@ def list_services(environments: Sequence[str]) -> list[Service]:
         settings=(
             "PITBOSS_ADMIN_RATE_PER_SECOND",
             "PITBOSS_LOG_RETENTION_DAYS",
+            "PITBOSS_LOG_STREAM_BYTES",
             "PITBOSS_LOG_STREAM_LENGTH",
             "PITBOSS_RATE_BURST",
             "PITBOSS_RATE_PER_SECOND",

@@ -12,6 +12,8 @@ from typing import Any
 import asyncpg
 import psutil
 
+from native import ports
+
 Fleet = Any
 
 ALL = {
@@ -164,6 +166,17 @@ def test_an_environment_is_added_to_a_running_fleet(fleet: Fleet) -> None:
     assert said.code == 0, said
     assert said.out.strip().endswith("added GLC.")
     assert "table-service-glc-1" in fleet.ready()
+
+
+def test_a_rabbitmq_on_this_machine_comes_and_goes_with_the_fleet(bare_fleet: Fleet) -> None:
+    port = ports.pick_free()
+    bare_fleet.settings["PITBOSS_BUS_URL"] = f"amqp://guest:guest@localhost:{port}/"
+    said = bare_fleet.run("up")
+    assert said.code == 0, said
+    shown = bare_fleet.status()["rabbitmq"]
+    assert (shown["state"], shown["port"]) == ("ready", port)
+    assert bare_fleet.run("down").code == 0
+    assert ports.is_free(port)
 
 
 def test_logs_show_what_a_service_said(fleet: Fleet) -> None:

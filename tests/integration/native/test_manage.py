@@ -75,7 +75,7 @@ def test_no_python_at_all_is_said(script: Path, root: Path, tmp_path: Path) -> N
     for name in ("requirements.lock", "pyproject.toml"):
         shutil.copy(root / name, checkout)
     (checkout / "native").mkdir()
-    for name in ("pyproject.toml", "needs.sh"):
+    for name in ("pyproject.toml", "needs.sh", "lock.sh"):
         shutil.copy(root / "native" / name, checkout / "native")
     tools = tmp_path / "tools"
     tools.mkdir()

@@ -4,7 +4,7 @@ import pytest
 
 from native import cli
 from native.autoscaling.decision import STEADY, Bounds, Load, Step, Thresholds, Trend, decide
-from native.autoscaling.driver import read_in_flight
+from native.autoscaling.processes import read_in_flight
 
 BOUNDS = Bounds(2, 6, automatic=True)
 LIMITS = Thresholds(

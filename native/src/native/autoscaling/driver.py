@@ -1,21 +1,15 @@
-"""The fleet as autoscaling sees it, and the one of local processes; others fit the same shape."""
+"""The fleet as autoscaling sees it: its pools, and how loaded their replicas are."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
-
-import httpx
-import psutil
+from typing import Any, Protocol
 
 from native import mode
 from native.autoscaling.decision import Load
-from native.ports import LOOPBACK
 from native.refusals import NotRunning
 
-_GAUGE: Final = "active_connections{"
-_ANSWER_S: Final = 2.0
-_AT_ONCE: Final = 8
+Row = Mapping[str, Any]
+"""A replica as status shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +22,20 @@ class Pool:
     settled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was learnt of a pool: CPU in percent of the core, or the part of one, each may use."""
+
+    cpu: Sequence[float] = ()
+    in_flight: Sequence[float] = ()
+
+
+class Meter(Protocol):
+    """Measures the ready replicas of each environment; CPU is that since the look before."""
+
+    def read(self, pools: Mapping[str, Sequence[Row]]) -> Mapping[str, Measured]: ...
+
+
 class Driver(Protocol):
     """What runs the replicas: looks at them, and brings a service to a count."""
 
@@ -36,62 +44,36 @@ class Driver(Protocol):
     def scale(self, service: str, count: int) -> None: ...
 
 
-class Processes:
-    """Local processes under our supervisor."""
+class Fleet:
+    """The fleet of this checkout, whichever way it runs."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, psutil.Process] = {}
-        self._client = httpx.Client(timeout=_ANSWER_S, trust_env=False)
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
 
     def look(self) -> list[Pool]:
-        """Measure all pools; CPU is that since the look before, so the first one has none."""
         fleet = mode.running().read_status()
         if not fleet.supervised:
             raise NotRunning("The supervisor is gone; clean up and start again: ./manage.sh up")
-        pools: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        pools: dict[str, list[Row]] = {}
         for one in fleet.services:
             if one["environment"] is not None and one["state"] != "draining":
-                pools.setdefault((one["environment"], one["service"]), []).append(one)
-        pids = {one["pid"] for one in fleet.services}
-        self._known = {pid: process for pid, process in self._known.items() if pid in pids}
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            return list(threads.map(self._measure, pools, pools.values()))
+                pools.setdefault(one["environment"], []).append(one)
+        ready = {
+            name: [one for one in rows if one["state"] == "ready"] for name, rows in pools.items()
+        }
+        measured = self._meter.read(ready)
+        return [
+            Pool(
+                name,
+                rows[0]["service"],
+                Load(len(rows), _mean(measured[name].cpu), _mean(measured[name].in_flight)),
+                settled=len(ready[name]) == len(rows),
+            )
+            for name, rows in pools.items()
+        ]
 
     def scale(self, service: str, count: int) -> None:
         mode.running().scale({service: str(count)}, lambda _: None)
-
-    def _measure(self, name: tuple[str, str], replicas: list[dict[str, Any]]) -> Pool:
-        ready = [one for one in replicas if one["state"] == "ready"]
-        cpu = [used for one in ready for used in self._cpu(one["pid"])]
-        in_flight = [count for one in ready for count in self._in_flight(one["port"])]
-        load = Load(len(replicas), _mean(cpu), _mean(in_flight))
-        environment, service = name
-        return Pool(environment, service, load, settled=len(ready) == len(replicas))
-
-    def _cpu(self, pid: int) -> Iterator[float]:
-        process = self._known.get(pid)
-        try:
-            if process is None:
-                self._known[pid] = process = psutil.Process(pid)
-                process.cpu_percent()  # the first call only begins the measuring
-                return
-            yield process.cpu_percent()
-        except psutil.Error:
-            self._known.pop(pid, None)
-
-    def _in_flight(self, port: int) -> Iterator[float]:
-        try:
-            answer = self._client.get(f"http://{LOOPBACK}:{port}/metrics")
-        except httpx.HTTPError:
-            return
-        if answer.is_success:
-            yield read_in_flight(answer.text)
-
-
-def read_in_flight(metrics: str) -> float:
-    """Add up the calls under way; a replica that has not called yet shows no such line."""
-    lines = [line for line in metrics.splitlines() if line.startswith(_GAUGE)]
-    return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
 def _mean(found: Sequence[float]) -> float | None:

@@ -7,8 +7,9 @@ from typing import NoReturn
 from native import lifecycle, mode, settings
 from native.autoscaling import journal
 from native.autoscaling.decision import Thresholds
-from native.autoscaling.driver import Processes
+from native.autoscaling.driver import Fleet, Meter
 from native.autoscaling.loop import Loop
+from native.autoscaling.processes import Processes
 from native.autoscaling.wishes import Wishes
 from native.refusals import BadUse, NotRunning, Refusal
 from native.supervisor_lock import take
@@ -80,10 +81,11 @@ def autoscale(arguments: Sequence[str], say: Callable[[str], None]) -> int:
     lock = take(journal.lock_path(where))
     if lock is None:
         raise Refusal("Autoscaling runs already for this fleet; ./manage.sh status shows it.")
+    wishes = Wishes(settings.load(), status.url)
     with lock:
         loop = Loop(
-            driver=Processes(),
-            read_bounds=Wishes(settings.load(), status.url).read,
+            driver=Fleet(_choose_meter(wishes)),
+            read_bounds=wishes.read,
             thresholds=thresholds,
             where=where,
             say=say,
@@ -97,3 +99,11 @@ def autoscale(arguments: Sequence[str], say: Callable[[str], None]) -> int:
             say(f"Following the load every {asked.interval:g} s; Ctrl-C ends it.")
             loop.run()
     return 0
+
+
+def _choose_meter(wishes: Wishes) -> Meter:
+    if mode.find() == mode.NATIVE:
+        return Processes()
+    from native.autoscaling.containers import Containers  # noqa: PLC0415  # as in native.mode
+
+    return Containers(wishes.read_in_flight)

@@ -1,4 +1,4 @@
-"""What each environment's configuration says of its replicas, asked at the edge."""
+"""What the API knows of each environment's replicas: how many it shall have, and what they do."""
 
 from http import HTTPStatus
 
@@ -9,6 +9,7 @@ from native.refusals import Refusal
 from native.settings import MAX_REPLICAS, Settings
 
 _ANSWER_S = 5.0
+_POOL = "table-service"
 
 
 class Away(Refusal):
@@ -26,6 +27,19 @@ class Wishes:
             trust_env=False,
             verify=settings.edge.trust(),
         )
+
+    def read_in_flight(self) -> dict[str, list[float]]:
+        """Give the calls under way at each replica, by environment, as they last told."""
+        found: dict[str, list[float]] = {}
+        try:
+            answer = self._client.get("/v1/services")
+        except httpx.HTTPError:
+            return found
+        if answer.is_success:
+            for one in answer.json()["services"]:
+                if one["service"].startswith(_POOL) and one["in_flight"] is not None:
+                    found.setdefault(one["environment"], []).append(float(one["in_flight"]))
+        return found
 
     def read(self) -> dict[str, Bounds]:
         """Give the bounds by environment."""

@@ -16,7 +16,7 @@ OTHERS: Final = ("metrics-service", "log-service", "log-worker")
 JOBS: Final = frozenset({"secrets", "migrate"})
 _BEHIND_NGINX: Final = frozenset({GATEWAY, "metrics-service", "log-service"})
 _ORDER: Final = ("nginx", GATEWAY)
-_LAST: Final = (*OTHERS, "simulator", "redis", "postgres")
+_LAST: Final = (*OTHERS, "simulator", "rabbitmq", "redis", "postgres")
 _STATES: Final = {
     "created": "starting",
     "restarting": "restarting",

@@ -16,6 +16,8 @@ from native.refusals import Missing, Refusal
 
 _SECONDS: Final = 20.0
 _PLUGIN_SECONDS: Final = 10.0
+_SHORT: Final = 12
+_UNKNOWN: Final = "--"
 
 
 @functools.cache
@@ -56,6 +58,11 @@ def answers() -> bool:
     return True
 
 
+def count_cores() -> int:
+    """Count the processors that containers share."""
+    return max(1, int(_ask("info", "--format", "{{.NCPU}}")))
+
+
 def _ask(*arguments: str, seconds: float = _SECONDS) -> str:
     done = subprocess.run(  # noqa: S603  # docker, and our own arguments
         [find_docker(), *arguments], capture_output=True, text=True, check=False, timeout=seconds
@@ -91,6 +98,23 @@ def inspect(ids: Sequence[str]) -> list[dict[str, Any]]:
     except ValueError as error:
         raise Refusal(f"docker inspect failed: {last_line(done.stderr)}") from error
     return found
+
+
+def read_cpu(ids: Sequence[str]) -> dict[str, float]:
+    """Give the CPU that containers use: percent of one core, or of their limit if that is less."""
+    if not ids:
+        return {}
+    allowed = {
+        str(each["Id"])[:_SHORT]: min(1.0, (each["HostConfig"].get("NanoCpus") or 1e9) / 1e9)
+        for each in inspect(ids)
+    }
+    said = _ask("stats", "--no-stream", "--format", "{{.ID}} {{.CPUPerc}}", *ids)
+    used = (line.split() for line in said.splitlines())
+    return {
+        name[:_SHORT]: float(percent.rstrip("%")) / allowed[name[:_SHORT]]
+        for name, percent in used
+        if percent != _UNKNOWN and name[:_SHORT] in allowed
+    }
 
 
 def last_words(container: str) -> str:

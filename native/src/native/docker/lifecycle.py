@@ -3,9 +3,9 @@
 import os
 import time
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from native import environments, lifecycle, postgres, settings
+from native import environments, lifecycle, ports, postgres, settings
 from native.control import Say
 from native.docker import containers, engine, pools, project, traffic
 from native.docker.checkout import Checkout
@@ -19,6 +19,9 @@ _NOT_RUNNING: Final = "The fleet is not running; start it with: ./manage.sh up"
 _READY_SECONDS: Final = 180.0
 _POLL_SECONDS: Final = 0.5
 _BUILD_SECONDS: Final = 1800.0
+_RABBITMQ: Final = "rabbitmq"
+"""The bus of that profile in docker-compose.yml, started where the bus is said to be there."""
+
 _SECRETS: Final = {
     "PITBOSS_ADMIN_KEY": (GATEWAY, "admin_key"),
     "PITBOSS_INNER_KEY": (GATEWAY, "inner_key"),
@@ -72,6 +75,8 @@ def up(say: Say, *, simulator: bool = False) -> str:
     _adopt_secrets(say)
     fleet = Checkout.load()
     fresh = not is_running()
+    if fresh:
+        ports.demand(fleet.wanted.port, "PITBOSS_PORT")
     began = time.monotonic()
     fleet.save()
     compose = fleet.compose
@@ -80,7 +85,9 @@ def up(say: Say, *, simulator: bool = False) -> str:
     services = ["nginx", GATEWAY, *project.pools(fleet.environments), *OTHERS, "redis"]
     if simulator or "simulator" in {each.service for each in containers.find(compose.project)}:
         services.append("simulator")
-    profiles = ("simulator",) if "simulator" in services else ()
+    if urlsplit(fleet.wanted.told.get("PITBOSS_BUS_URL", "")).hostname == _RABBITMQ:
+        services.append(_RABBITMQ)
+    profiles = tuple(name for name in ("simulator", _RABBITMQ) if name in services)
     _start(compose, ("postgres",), profiles)
     _wait_ready(compose, ["postgres"], say)
     compose.execute("postgres", "pitboss-provide")

@@ -1,7 +1,7 @@
 """Replicas come and go: new ones serve once ready, those that leave are drained before."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from native.docker import containers, engine, traffic
@@ -15,6 +15,7 @@ Say = Callable[[str], None]
 READY_SECONDS: Final = 120.0
 GRACE_SECONDS: Final = 15
 _POLL_SECONDS: Final = 0.5
+_PER_CORE: Final = 2
 _UNSTARTED: Final = frozenset({"failed", "starting"})
 
 
@@ -69,6 +70,37 @@ def _choose(members: list[Container], count: int) -> list[Container]:
 
 
 def grow(
+    compose: Compose, counts: Mapping[str, int], before: Mapping[str, list[Container]], say: Say
+) -> list[Container]:
+    """Start replicas up to the counts, no more at once than the machine can bear."""
+    new: list[Container] = []
+    have = {service: len(before.get(service, ())) for service in counts}
+    for step in waves(have, counts, _PER_CORE * engine.count_cores()):
+        present = {**before, "": new}
+        new += _start(compose, step, present, say)
+    return new
+
+
+def waves(
+    have: Mapping[str, int], wanted: Mapping[str, int], most: int
+) -> Iterator[dict[str, int]]:
+    """Reach the counts by steps of so many new replicas, the smallest services first.
+
+    Many that start at once take the processor from those that serve, which then answer late or 503.
+    """
+    now = dict(have)
+    while any(now[service] < count for service, count in wanted.items()):
+        step: dict[str, int] = {}
+        for _ in range(most):
+            growing = [service for service, count in wanted.items() if now[service] < count]
+            if growing:
+                least = min(growing, key=lambda service: now[service])
+                now[least] += 1
+                step[least] = now[least]
+        yield step
+
+
+def _start(
     compose: Compose, counts: Mapping[str, int], before: Mapping[str, list[Container]], say: Say
 ) -> list[Container]:
     """Start replicas up to the counts and wait until nginx sends to each new one."""
