@@ -6,7 +6,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 PYTHON=$ROOT/.venv/bin/python
 STAMP=$ROOT/.venv/.pitboss-stamp
-VERBS="up down restart status logs scale autoscale upgrade config keys env demo test check stress chaos verify backup restore psql tls doctor lock help"
+VERBS="up down restart status logs scale autoscale upgrade config keys env demo test check bench stress chaos verify backup restore psql tls doctor lock help"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 say() { printf '%s\n' "$*" >&2; }
@@ -17,6 +17,8 @@ refuse() { # CODE SENTENCE
 
 # shellcheck source=native/needs.sh
 . "$ROOT/native/needs.sh"
+# shellcheck source=native/lock.sh
+. "$ROOT/native/lock.sh"
 
 usage() {
   cat <<'TEXT'
@@ -42,6 +44,7 @@ Usage: ./manage.sh VERB [options]      (each verb has --help)
   stress     have many consoles play on the fleet, then prove that nothing was lost or doubled
   chaos      hurt a fleet of its own by a seeded plan while consoles play, then prove the same
   check      format, lint, types, arrows, shell, nginx, then the tests
+  bench      measure every bar on a fleet of its own, beside its peers, and write docs/benchmarks.md
   tls        make a certificate for the edge, with an authority of its own
   doctor     say what is missing on this machine, and what installs it
   lock       remake requirements.lock
@@ -117,6 +120,10 @@ by the ledger and the simulator's account; ends with 1 when something was lost o
 Starts a fleet of its own, beside any that runs, has 20 consoles play, and kills, stops, restarts, cuts and slows down what
 the plan says: 20 faults a minute, 3 minutes. The same seed (7) and minutes give the same plan; --plan only prints it. Ends
 with all faults lifted, the times of recovery, and the proof; with 1 when something was lost or doubled." ;;
+    bench) say "Usage: ./manage.sh bench [--quick] [--json] [NAME...] | --soak MINUTES
+Measures each bar on a fleet of its own, with its peers (threads, aiohttp, httpx, Temporal) beside it, and prints them, met or
+missed. Without a NAME and --quick it writes docs/benchmarks.md and its charts. --quick takes 3 minutes, all 40.
+--soak has one replica carry commands all that time, and looks whether its memory, files and connections grow." ;;
     verify) say "Usage: ./manage.sh verify [--round ID] [--since TIME] [--simulator URL] [--json]
 Checks the histories' hash chains and the ledger's invariants on the running fleet's database, one line each,
 with the rows that break it. --simulator compares with what took effect there. Ends with 1 when one is broken." ;;
@@ -187,6 +194,14 @@ run_chaos() {
   PYTHONPATH=tests exec "$PYTHON" -m chaos "$@"
 }
 
+run_bench() {
+  prepare
+  need_nginx
+  need_temporal
+  unset PITBOSS_PYTHON
+  PYTHONPATH=tests exec "$PYTHON" -m bench "$@"
+}
+
 list_tiers() { (cd tests && printf '%s ' */ | tr -d /); }
 
 run_tests() {
@@ -205,7 +220,7 @@ run_tests() {
     *) need_nginx ;;
   esac
   case $target in
-    tests | tests/integration | tests/integration/fleetkit* | tests/integration/gateway*) need_rabbitmq ;;
+    tests | tests/integration | tests/integration/[fg]* | tests/integration/native*) need_rabbitmq ;;
   esac
   case $target in
     tests | tests/compose*) need_engine ;;
@@ -226,18 +241,6 @@ run_check() {
   [ ! -x .venv/bin/hadolint ] || { say "hadolint" && .venv/bin/hadolint ./*/Dockerfile; }
   say "nginx -t" && "$PYTHON" -m native check-nginx
   say "tests" && run_tests "$@"
-}
-
-run_lock() {
-  local left_out=() file
-  prepare
-  for file in */pyproject.toml; do
-    left_out+=(--no-emit-package "$(sed -n 's/^name = "\(.*\)"$/\1/p' "$file" | head -n 1)")
-  done
-  "$PYTHON" -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-    --no-emit-index-url --no-emit-find-links "${left_out[@]}" pyproject.toml --group dev \
-    -o requirements.lock "$@"
-  say "requirements.lock is made; the next verb installs it."
 }
 
 main() {
@@ -273,6 +276,7 @@ main() {
       ;;
     test) run_tests "$@" ;;
     stress) run_stress "$@" ;;
+    bench) run_bench "$@" ;;
     chaos) run_chaos "$@" ;;
     check) run_check "$@" ;;
     lock) run_lock "$@" ;;
