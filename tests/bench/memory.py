@@ -34,7 +34,7 @@ class _Look:
 
 async def run(ground: Ground, *, quick: bool) -> Report:
     """Send all commands through one replica of one environment, and look at it in between."""
-    commands = 2_000 if quick else 100_000
+    commands = 500 if quick else 100_000
 
     async def play_some(_: int) -> int:
         return await _play_until(ground, commands // _STEPS)
