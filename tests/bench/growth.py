@@ -153,7 +153,7 @@ async def _play(ground: Ground, table: str) -> list[Sample]:
     if round_ is None:
         return samples
     for name in _ORDER[1:]:
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # the dealer's own time, which is part of the load
         body = {"roulette": "17"} if name == "result" else {}
         samples.append(await go_on(ground, round_, name, **body))
     return samples

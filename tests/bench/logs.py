@@ -137,7 +137,7 @@ async def _in_batches(ground: Ground, session: aiohttp.ClientSession, seconds: f
                     sent.lines += _LINES
                 elif answer.status == _FULL:
                     sent.failed += 1
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.2)  # as a device does that is told it is full
 
         await asyncio.gather(*(send() for _ in range(_AT_ONCE)))
         intake = sent.lines / (time.monotonic() - began)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import psutil
 import pytest
 
 from compose import standins
+from fleetkit.testing import until
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pitboss"
 """Outlives the checkout, so that a second run finds the images' layers built."""
@@ -158,8 +158,5 @@ def _end_leftover(pidfile: Path) -> None:
 
 
 def _wait(process: "subprocess.Popen[bytes]", environment: dict[str, str], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not _answers(environment):
-        alive = process.poll() is None and time.monotonic() < deadline
-        assert alive, f"dockerd did not start: {log.read_text()[-1000:]}"
-        time.sleep(0.2)
+    until(lambda: process.poll() is not None or _answers(environment), 60)
+    assert process.poll() is None, f"dockerd did not start: {log.read_text()[-1000:]}"

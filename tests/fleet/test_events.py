@@ -39,7 +39,7 @@ class Follower:
                         self.events += listening.events[taken:]
                         taken = len(listening.events)
                         await asyncio.sleep(0.02)
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # as a browser waits before it connects again
 
     async def reach(self, last: int) -> None:
         await eventually(lambda: (self.last or 0) >= last, within_s=60)

@@ -2,10 +2,8 @@
 
 import asyncio
 import signal
-import time
 from functools import partial
 
-import httpx
 import psutil
 import pytest
 
@@ -235,16 +233,12 @@ async def test_nginx_worker_killed(
     faults = [tables.fail("latency", table=one, operation="start", ms=500) for one in names]
 
     async def start(name: str) -> Answer:
-        until = time.monotonic() + 30
-        while True:
-            try:
-                answer = await console.start(name, key=keys[name])
-            except httpx.TransportError:
-                answer = None
-            if answer is not None and answer.status in (201, 202, 207):
-                return answer
-            assert time.monotonic() < until, answer
-            await asyncio.sleep(0.1)
+        async def ask() -> Answer:
+            answer = await console.start(name, key=keys[name])
+            assert answer.status in (201, 202, 207), answer
+            return answer
+
+        return await eventually(ask, within_s=30)
 
     asking = [asyncio.create_task(start(name)) for name in names]
     await eventually(lambda: all(map(tables.struck, faults)), within_s=10)

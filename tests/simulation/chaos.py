@@ -31,6 +31,7 @@ class Chaos:
         if not kinds:
             return
         while True:
+            # By the simulated clock: no real time goes by.
             await asyncio.sleep(1.0 + self._random.random() * 25.0)
             self._random.choice(kinds)()
             if world.observer.first is not None:

@@ -122,7 +122,7 @@ async def test_a_broker_killed_loses_nothing_it_had_confirmed(
             try:
                 await bus.publish_many(queue, numbered(20, first=number))
             except errors.Unavailable:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # as a publisher does before it asks again
             else:
                 confirmed.extend(range(number, number + 20))
                 await asyncio.sleep(0.01)

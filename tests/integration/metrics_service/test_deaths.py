@@ -45,7 +45,7 @@ class Publisher:
                         await bus.publish_many(METRICS, batch)
                         break
                     except errors.Unavailable:
-                        await asyncio.sleep(0.2)
+                        await asyncio.sleep(0.2)  # as a publisher does before it asks again
                 self.published += len(batch)
                 await asyncio.sleep(0.05)
 

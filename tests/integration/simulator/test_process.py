@@ -3,11 +3,11 @@
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from fleetkit.testing import until
 from simulator.testing import Simulator, Target, run_simulator
 
 
@@ -114,10 +114,7 @@ def test_a_caller_gone_before_its_answer_leaves_no_trace(sim: Simulator, target:
         with socket.create_connection(("127.0.0.1", sim.port), timeout=10) as raw:
             raw.sendall(f"GET {target.service}/tables/ARO-001 HTTP/1.1\r\n\r\n".encode())
     descriptors = f"/proc/{sim.process.pid}/fd"
-    deadline = time.monotonic() + 10
-    while count_files(descriptors) > 40 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert count_files(descriptors) <= 40
+    until(lambda: count_files(descriptors) <= 40, 10)
 
 
 def test_callers_gone_during_faults_are_no_error(capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,27 +1,17 @@
 """The round's rules: what each operation does, and when it is refused with which code."""
 
 import re
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 
+from fleetkit.testing import until
 from simulator.testing import Reply, Simulator, Target, send
 
 
 def settle(sim: Simulator, target: Target, **settings: object) -> None:
     path = f"tables/{target.environment}/{target.code}"
     assert sim.control("PUT", path, settings).status == 200
-
-
-def poll(ask: Callable[[], Reply], wanted: Callable[[Reply], bool]) -> Reply:
-    deadline = time.monotonic() + 10
-    while True:
-        reply = ask()
-        if wanted(reply) or time.monotonic() > deadline:
-            return reply
-        time.sleep(0.01)
 
 
 def play_to(target: Target, stage: str) -> str:
@@ -224,8 +214,7 @@ def test_a_table_stops_bets_itself(sim: Simulator, target: Target) -> None:
     created = datetime.fromisoformat(str(started.round["createdAt"]))
     stop = datetime.fromisoformat(str(started.round["betStopTime"]))
     assert stop - created == timedelta(milliseconds=250)
-    reply = poll(target.get, lambda reply: reply.round["status"] == "bet-txn-stopped")
-    assert reply.round["status"] == "bet-txn-stopped"
+    until(lambda: target.get().round["status"] == "bet-txn-stopped", 10)
     last = sim.effects(environment=target.environment)[-1]
     assert (last["operation"], last["round"]) == ("auto-bet-stop", started.round_id)
     assert last["at"] == started.round["betStopTime"]

@@ -39,7 +39,7 @@ class Replica:
         await reader.readexactly(length)
         path = head.split(b" ", 2)[1].decode()
         if path.endswith("/slow"):
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # what takes long is to be under way while others leave
         told = {name: text for name, text in os.environ.items() if name.startswith("PITBOSS_")}
         body = json.dumps({"instance": self.name, "pid": os.getpid(), "path": path, "told": told})
         end = "Connection: close\r\n" if self.ending else ""
