@@ -64,6 +64,8 @@ def check() -> list[str]:
     rate = os.environ.get("PITBOSS_EDGE_RATE", "500")
     if not re.fullmatch(r"[1-9][0-9]{0,5}", rate):
         sentences.append(f"PITBOSS_EDGE_RATE={rate} is wrong; set it to requests per second.")
+    if bool(os.environ.get("PITBOSS_TLS_CERT")) != bool(os.environ.get("PITBOSS_TLS_KEY")):
+        sentences.append("PITBOSS_TLS_CERT and PITBOSS_TLS_KEY go together; set both or none.")
     sentences += [
         f"{name}={text} is wrong; set it to a number {_describe(low, high)}."
         for name, (low, high) in NUMBERS.items()

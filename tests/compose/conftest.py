@@ -1,23 +1,18 @@
-"""One Compose fleet for all tests here, on an engine that is stopped with them."""
+"""One Compose fleet for the tests of a file, on an engine that is stopped with them."""
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
-import httpx
 import pytest
 
 from compose import engine as engines
 from compose.engine import Engine
 from fleet.console import Console, opened_console
 from fleet.floor import Floor
-from fleet.rig import ROOT, Fleet
+from fleet.rig import Fleet
 from fleet.tableapi import TableApi
 
+from compose.fleets import started  # isort: skip
 from compose.floor import furnish  # isort: skip
-
-PROJECT = "pitboss-test"
 
 
 @pytest.fixture(scope="package")
@@ -28,42 +23,20 @@ def engine() -> Iterator[Engine]:
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def fleet(engine: Engine) -> Iterator[Fleet]:
-    engine.clear(PROJECT)
-    folder = Path(tempfile.mkdtemp(prefix="pitboss-compose-"))
-    files = [ROOT / "docker-compose.yml"]
-    if engine.has_standins:
-        files.append(ROOT / "tests" / "compose" / "override.yml")
-    settings = {
-        **engine.environment,
-        "COMPOSE_PROJECT_NAME": PROJECT,
-        "COMPOSE_FILE": ":".join(map(str, files)),
-        "PITBOSS_EDGE_BIND": "127.0.0.1",
-        "PITBOSS_REPLICAS": "1",
-    }
-    running = Fleet(folder / "a state folder", settings=settings, mode="docker", seconds=900.0)
-    try:
-        said = running.run("up", "--simulator")
-        assert said.code == 0, said
-        yield running
-        said = running.run("down")
-        assert said.code == 0, said
-    finally:
-        engine.clear(PROJECT)
-        shutil.rmtree(folder, ignore_errors=True)
+    with started(engine) as fleet:
+        yield fleet
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def tables(fleet: Fleet) -> TableApi:
     made = TableApi(next(p for p in fleet.processes().values() if p.service == "simulator").port)
-    headers = {"authorization": f"Bearer {fleet.key}"}
-    with httpx.Client(base_url=fleet.url, headers=headers, trust_env=False) as client:
-        furnish(client)
+    furnish(fleet)
     return made
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def floor(tables: TableApi) -> Floor:  # noqa: ARG001  # the tables stand before they are taken
     return Floor()
 

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -92,7 +92,9 @@ def why_not() -> str | None:
 def running() -> Iterator[Engine]:
     """Lend the machine's engine, or start one."""
     if _answers({}):
-        yield Engine({}, has_standins=False)
+        given = Engine({}, has_standins=False)
+        has_standins = bool(given.docker("images", "--quiet", standins.MINIMAL).strip())
+        yield replace(given, has_standins=has_standins)
         return
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
@@ -132,6 +134,7 @@ def _own(data: Path) -> Iterator[Engine]:
         _wait(process, environment, run / "log")
         own = Engine(environment, has_standins=True)
         own.docker("image", "prune", "--force", "--filter", "until=96h")  # layers of older code
+        _weigh()
         yield own
     finally:
         process.send_signal(signal.SIGTERM)
@@ -144,6 +147,21 @@ def _own(data: Path) -> Iterator[Engine]:
         for mounted in (run / "exec" / "netns").glob("*"):  # dockerd leaves these behind
             subprocess.run([find("umount"), str(mounted)], capture_output=True, check=False)
         shutil.rmtree(run, ignore_errors=True)
+
+
+def _weigh() -> None:
+    """Give all containers together the share of more than one of this machine's processes.
+
+    An engine started by systemd has half the machine against all else that runs; ours would be
+    weighed as one process, however many containers it has.
+    """
+    root = Path("/sys/fs/cgroup")
+    knob, weight = ("docker/cpu.weight", "800")
+    if (root / "cpu").is_dir():  # the first version of cgroups
+        knob, weight = ("cpu/docker/cpu.shares", "8192")
+    with suppress(OSError):
+        (root / knob).parent.mkdir(exist_ok=True)
+        (root / knob).write_text(weight)
 
 
 def _end_leftover(pidfile: Path) -> None:

@@ -17,7 +17,7 @@ NAMES: Final = {
     "redis": "redis:7-bookworm",
     "postgres": "postgres:15-bookworm",
 }
-_MINIMAL: Final = "pitboss-standin/minimal"
+MINIMAL: Final = "pitboss-standin/minimal"
 _AUTHORITIES: Final = Path("etc/ssl/certs/ca-certificates.crt")
 
 
@@ -68,10 +68,10 @@ def build(environment: dict[str, str], cache: Path) -> None:
     """Build them all; what has not changed is found built."""
     packed = _unpack(cache)
     made = hashlib.sha256(f"{packed.stat().st_mtime_ns}".encode()).hexdigest()[:12]
-    tag = f"{_MINIMAL}:{made}"
+    tag = f"{MINIMAL}:{made}"
     if not _run("docker", "images", "--quiet", tag, environment=environment).strip():
         _run("docker", "import", str(packed), tag, environment=environment)
-    _run("docker", "tag", tag, _MINIMAL, environment=environment)
+    _run("docker", "tag", tag, MINIMAL, environment=environment)
     images = {"debian": "pitboss-standin/debian", **NAMES}
     for name, image in images.items():
         options = ["--quiet", "--network=host", "--tag", image]

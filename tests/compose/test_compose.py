@@ -213,6 +213,8 @@ async def test_the_ledger_holds_after_all_that(fleet: Fleet) -> None:
         ("PITBOSS_ENVIRONMENTS", "PRD,prd"),
         ("PITBOSS_BUS_URL", "http://bus"),
         ("MPS_WINDOW_SIZE", "0"),
+        ("PITBOSS_ENVIRONMENTS", ""),
+        ("PITBOSS_TLS_CERT", "/a/certificate.pem"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence_at_the_start(fleet: Fleet, name: str, value: str) -> None:
@@ -221,4 +223,17 @@ def test_a_wrong_setting_is_one_sentence_at_the_start(fleet: Fleet, name: str, v
     assert said.returncode == 2
     [sentence] = [line for line in said.stderr.splitlines() if line.startswith(name)]
     # An address is not repeated: it may hold a password.
-    assert sentence.startswith((f"{setting} is wrong", f"{name} is wrong"))
+    wrong = (f"{setting} is wrong", f"{name} is wrong", f"{name} and PITBOSS_TLS_KEY go together")
+    assert sentence.startswith(wrong)
+
+
+@pytest.mark.parametrize(
+    ("service", "needed"),
+    [("gateway", "ADMIN_KEY"), ("table-service-prd", "ENVIRONMENT"), ("log-service", "ADMIN_KEY")],
+)
+def test_an_unset_setting_is_one_sentence(fleet: Fleet, service: str, needed: str) -> None:
+    unset = [f"--env=PITBOSS_{needed}{suffix}=" for suffix in ("", "_FILE")]
+    said = compose(fleet, "run", "--rm", "--no-deps", *unset, service)
+    assert said.returncode == 2
+    sentences = [line for line in said.stderr.splitlines() if line.startswith("PITBOSS_")]
+    assert sentences == [f"PITBOSS_{needed} is not set."]

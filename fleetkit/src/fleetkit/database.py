@@ -20,7 +20,8 @@ __all__ = ["Connection", "Database", "Listener"]
 
 log = logs.get(__name__)
 
-POOL_TIMEOUT_S: Final = 5.0
+POOL_TIMEOUT_S: Final = 15.0
+"""With a connect or a statement at their longest, still within what nginx waits for an answer."""
 MEASURE_EVERY_S: Final = 30.0
 MEASURE_AWAY_EVERY_S: Final = 1.0
 SAMPLES: Final = 5
@@ -126,7 +127,9 @@ class Database:
         A plan that suits any of them suits none; each statement is planned for its own values.
         """
         async with self.transaction() as raw:
-            await raw.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            await raw.execute(
+                "SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL enable_seqscan = on"
+            )
             yield raw
 
     async def ping(self) -> None:

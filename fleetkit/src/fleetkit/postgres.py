@@ -13,9 +13,10 @@ else:
 Plans: TypeAlias = Literal["auto", "force_generic_plan"]
 """Whether Postgres may plan a prepared statement anew for each of its values."""
 
-# A machine short of CPU, as when many replicas start at once, is slow to fork; it is not away.
-CONNECT_TIMEOUT_S: Final = 5.0
-COMMAND_TIMEOUT_S: Final = 10.0
+# A machine short of CPU, as when many replicas start at once, is slow; it is not away. Who gives up
+# on it early answers 503 without need, and costs Postgres a new process for each connection cut.
+CONNECT_TIMEOUT_S: Final = 15.0
+COMMAND_TIMEOUT_S: Final = 30.0
 
 _AWAY: Final = (
     ConnectionError,
@@ -51,13 +52,23 @@ async def connect(
     command_timeout_s: float | None = COMMAND_TIMEOUT_S,
     plans: Plans = "auto",
 ) -> Connection:
-    """Connect; a statement is prepared once and for as long as its connection lives."""
+    """Connect; a statement is prepared once and for as long as its connection lives.
+
+    A plan that is made once is made while its tables are small, and kept while they grow: it must
+    not read a table whole.
+    """
+    seqscan = "on" if plans == "auto" else "off"
     return await asyncpg.connect(
         driver_url(url),
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=command_timeout_s,
         max_cached_statement_lifetime=0,
-        server_settings={"application_name": name, "jit": "off", "plan_cache_mode": plans},
+        server_settings={
+            "application_name": name,
+            "jit": "off",
+            "plan_cache_mode": plans,
+            "enable_seqscan": seqscan,
+        },
     )
 
 

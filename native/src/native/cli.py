@@ -125,7 +125,7 @@ def logs(arguments: Sequence[str]) -> int:
     parser.add_argument("-f", "--follow", action="store_true")
     parser.add_argument("-n", "--lines", type=int, default=50)
     asked = parser.parse_args(arguments)
-    if mode.find() == mode.DOCKER:
+    if mode.find() == mode.DOCKER and asked.service != "autoscale":  # which runs in no container
         from native.docker import logs as docker  # noqa: PLC0415  # native verbs start faster
 
         docker.show(asked.service, asked.lines, follow=asked.follow)

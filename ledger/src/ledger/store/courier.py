@@ -71,7 +71,7 @@ FROM deliveries c WHERE c.environment = $1 AND c.settled_at IS NULL
 SWITCH = f"""
 WITH held AS (
     SELECT d.leg_id, d.id FROM deliveries d
-    WHERE d.id = $1 AND d.token = $2::uuid AND d.state = 'sending' AND d.lease_until > clock_timestamp()
+    WHERE d.id = $1 AND d.token = $2::uuid AND d.lease_until > clock_timestamp()
     FOR UPDATE
 ), leg AS (
     UPDATE legs l
@@ -93,7 +93,7 @@ WITH released AS (
 UPDATE deliveries
 SET state = 'pending', token = NULL, lease_until = NULL, due_at = clock_timestamp(), outcome = 'not_sent',
     cause = 'refused', detail = $3
-WHERE id = ANY($1) AND token = ANY($2::uuid[]) AND state = 'sending'
+WHERE id = ANY($1) AND token = ANY($2::uuid[])
 RETURNING *
 )
 INSERT INTO events (round_id, table_id, environment, type, data)

@@ -19,7 +19,8 @@ _FINISHES = """
 """
 
 # The condition of `done` is the fence: a settlement whose token is gone writes nothing but its attempts, marked as
-# fenced.
+# fenced. Only what is being sent has a token; to ask for that state too would let Postgres look for an id among all
+# that are being sent, instead of by its key.
 _DONE = """
 WITH came AS (
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -36,7 +37,7 @@ WITH came AS (
         due_at = coalesce(c.new_due_at, d.due_at), look = c.look, attempts = d.attempts + c.calls,
         first_sent_at = coalesce(d.first_sent_at, c.sent_at),
         settled_at = CASE WHEN c.new_state IN ('pending', 'unknown') THEN NULL ELSE clock_timestamp() END
-    FROM came c WHERE d.id = c.id AND d.token = c.token AND d.state = 'sending'
+    FROM came c WHERE d.id = c.id AND d.token = c.token
     RETURNING d.*, c.external_round_id, c.bet_period, c.bet_stop_at, c.auto_bet_stop, c.served_by, c.came_at,
               c.alert, c.cancel_late
 ), leg AS (
@@ -158,8 +159,8 @@ event AS (
         AS a(at, delivery_id, operation, outcome, cause, http_status, code, detail, latency_ms)
 )
 SELECT id, command_id, round_id, kind, state,
-       kind IN ('start', 'finish', 'cancel') AND EXISTS (
-           SELECT FROM rounds r WHERE r.id = done.round_id AND r.state IN ('open', 'dealt')) AS in_play,
+       kind IN ('start', 'finish', 'cancel') AND coalesce(
+           (SELECT r.state IN ('open', 'dealt') FROM rounds r WHERE r.id = done.round_id), false) AS in_play,
        EXISTS (SELECT FROM deliveries e
                WHERE e.environment = done.environment AND e.game_code = done.game_code
                  AND e.id <> done.id AND e.settled_at IS NULL) {follows} AS followed

@@ -14,8 +14,8 @@ from typing import Any, Final
 from native.places import ROOT
 from native.refusals import Missing, Refusal
 
-_SECONDS: Final = 20.0
-_PLUGIN_SECONDS: Final = 10.0
+_SECONDS: Final = 120.0  # a machine that starts many containers is slow; it is not ill
+_ANSWER_SECONDS: Final = 20.0
 _SHORT: Final = 12
 _UNKNOWN: Final = "--"
 
@@ -36,7 +36,7 @@ def find_compose() -> tuple[str, ...]:
         [docker, "compose", "version"],
         capture_output=True,
         check=False,
-        timeout=_PLUGIN_SECONDS,
+        timeout=_ANSWER_SECONDS,
     )
     if asked.returncode == 0:
         return docker, "compose"
@@ -52,8 +52,8 @@ def find_compose() -> tuple[str, ...]:
 def answers() -> bool:
     """Tell whether there is an engine that answers."""
     try:
-        _ask("version", "--format", "{{.Server.Version}}")
-    except (Refusal, subprocess.TimeoutExpired):
+        _ask("version", "--format", "{{.Server.Version}}", seconds=_ANSWER_SECONDS)
+    except Refusal:
         return False
     return True
 
@@ -63,10 +63,28 @@ def count_cores() -> int:
     return max(1, int(_ask("info", "--format", "{{.NCPU}}")))
 
 
+def _call(
+    command: Sequence[str], name: str, seconds: float, environment: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(  # noqa: S603  # docker or Compose, and our own arguments
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise Refusal(
+            f"{name} was not done within {seconds:.0f} s; look at what else the machine does, "
+            "then give the command again."
+        ) from late
+
+
 def _ask(*arguments: str, seconds: float = _SECONDS) -> str:
-    done = subprocess.run(  # noqa: S603  # docker, and our own arguments
-        [find_docker(), *arguments], capture_output=True, text=True, check=False, timeout=seconds
-    )
+    done = _call([find_docker(), *arguments], f"docker {arguments[0]}", seconds)
     if done.returncode != 0:
         raise Refusal(f"docker {arguments[0]} failed: {last_line(done.stderr)}")
     return done.stdout
@@ -86,13 +104,8 @@ def inspect(ids: Sequence[str]) -> list[dict[str, Any]]:
     """Describe containers; those that have gone meanwhile are left out."""
     if not ids:
         return []
-    done = subprocess.run(  # noqa: S603  # docker, and ids it gave
-        [find_docker(), "inspect", "--type=container", *ids],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_SECONDS,
-    )
+    command = [find_docker(), "inspect", "--type=container", *ids]
+    done = _call(command, "docker inspect", _SECONDS)
     try:
         found: list[dict[str, Any]] = json.loads(done.stdout or "[]")
     except ValueError as error:
@@ -119,13 +132,8 @@ def read_cpu(ids: Sequence[str]) -> dict[str, float]:
 
 def last_words(container: str) -> str:
     """Give the last line that a container has logged."""
-    done = subprocess.run(  # noqa: S603  # docker, and an id it gave
-        [find_docker(), "logs", "--tail", "1", container],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_SECONDS,
-    )
+    command = [find_docker(), "logs", "--tail", "1", container]
+    done = _call(command, "docker logs", _SECONDS)
     return last_line(done.stdout + done.stderr)
 
 
@@ -156,15 +164,8 @@ class Compose:
 
     def run(self, *arguments: str, seconds: float = 600.0, profiles: Sequence[str] = ()) -> str:
         """Run to the end; refuse with its last words where it fails."""
-        done = subprocess.run(  # noqa: S603  # Compose, and our own arguments
-            self.command(*arguments, profiles=profiles),
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=seconds,
-        )
+        command = self.command(*arguments, profiles=profiles)
+        done = _call(command, f"docker compose {arguments[0]}", seconds, self.environment)
         if done.returncode != 0:
             raise Refusal(f"docker compose {arguments[0]} failed: {last_line(done.stderr)}")
         return done.stdout
