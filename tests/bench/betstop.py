@@ -14,7 +14,7 @@ _ROUNDS: Final = 100
 
 async def run(ground: Ground, *, quick: bool) -> Report:
     """Open 100 rounds over one bet period, and have each table say when its bets were stopped."""
-    period_s, waves = (6, 1) if quick else (15, 5)
+    period_s, waves = (4, 1) if quick else (15, 5)
     floor = tables("STOP", _ROUNDS, bet_stop="driver")
     await ground.lay(floor)
     await warm_up(ground, floor)

@@ -20,7 +20,7 @@ async def run(ground: Ground, *, quick: bool) -> Report:
     await ground.lay(floor)
     await ground.manage("scale", f"table-service-{_ENVIRONMENT.lower()}={_REPLICAS}", "gateway=2")
     await ground.lay(floor)
-    times = [await _change(ground, number) for number in range(15 if quick else 100)]
+    times = [await _change(ground, number) for number in range(10 if quick else 100)]
     await ground.manage("scale", f"table-service-{_ENVIRONMENT.lower()}=1", "gateway=1")
     name = f"a change in force on {_REPLICAS} replicas and 2 gateways, p99"
     note = f"p50 {percentile(times, 0.5):.3f} s, {len(times)} changes"

@@ -34,7 +34,7 @@ class _Look:
 
 async def run(ground: Ground, *, quick: bool) -> Report:
     """Send all commands through one replica of one environment, and look at it in between."""
-    commands = 500 if quick else 100_000
+    commands = 1000 if quick else 100_000
 
     async def play_some(_: int) -> int:
         return await _play_until(ground, commands // _STEPS)
@@ -91,7 +91,8 @@ async def _play_until(ground: Ground, wanted: int) -> int:
     async def act(worker: int) -> None:
         nonlocal done
         while done < wanted:
-            done += len(await play(ground, f"MEM-{worker:04}"))
+            played = await play(ground, f"MEM-{worker:04}")
+            done += len(played)  # in a line of its own: the sum is read after the wait
 
     await asyncio.gather(*map(act, range(_AT_ONCE)))
     return done

@@ -37,7 +37,7 @@ async def run(ground: Ground, *, quick: bool) -> Report:
     await ground.lay(floor)
     await warm_up(ground, floor, times=1 if quick else 4)
     await ground.behave(delay_ms=_DELAY_MS)
-    runs = [await _measure(ground, floor, 3.0 if quick else 30.0) for _ in range(3)]
+    runs = [await _measure(ground, floor, 2.0 if quick else 30.0) for _ in range(3)]
     await ground.behave()
     count = sum(len(one.starts) for one in runs)
     late = sum(one.asked for one in runs) - count

@@ -22,7 +22,7 @@ class _Load:
 
 async def run(ground: Ground, *, quick: bool) -> Report:
     """Scale one pool up and down under load; nothing may fail, and nothing may get slower."""
-    seconds = 3.0 if quick else 15.0
+    seconds = 2.0 if quick else 15.0
     floor = tables("SCALE", _AT_ONCE)
     await ground.lay(floor)
     await warm_up(ground, floor, times=3)

@@ -38,7 +38,7 @@ class _Peer:
 
 async def run(ground: Ground, *, quick: bool) -> Report:
     """Play whole rounds, 20 at once, five legs each; in between Temporal takes its turns."""
-    seconds, turns = (4.0, 1) if quick else (20.0, 3)
+    seconds, turns = (3.0, 1) if quick else (20.0, 3)
     floor = tables("THRU", _AT_ONCE)
     await ground.lay(floor)
     await warm_up(ground, floor, times=2 if quick else 10)

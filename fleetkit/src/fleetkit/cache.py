@@ -8,12 +8,10 @@ from typing import Any, Final, NewType, Self, TypeVar
 
 from prometheus_client import Counter
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from fleetkit import logs
-from fleetkit.redislink import Connection
+from fleetkit.redislink import connect
 
 log = logs.get(__name__)
 
@@ -40,14 +38,7 @@ class Cache:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, *, prefix: str) -> AsyncIterator[Self]:
-        client: Any = Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            decode_responses=False,
-            connection_class=Connection,
-        )
+        client = connect(url, timeout_s=TIMEOUT_S, connect_s=TIMEOUT_S)
         try:
             yield cls(client, prefix)
         finally:

@@ -16,7 +16,7 @@ BODY_LIMIT: Final = 1024 * 1024
 _PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 _TOO_LARGE: Final = 413
 _FAILED: Final = 500
-_OK: Final = 200
+_WELL: Final = range(200, 300)
 
 
 class Middleware:
@@ -121,7 +121,7 @@ def _report(scope: Scope, exchange: _Exchange, seconds: float) -> None:
 
 def _log(scope: Scope, exchange: _Exchange, seconds: float, *, quiet: bool) -> None:
     client = scope.get("client")
-    tell = log.debug if quiet and exchange.status == _OK else log.info
+    tell = log.debug if quiet and exchange.status in _WELL else log.info
     tell(
         "request_served",
         **{

@@ -35,6 +35,7 @@ def create(settings: Settings) -> FastAPI:
         # Lines are taken without Postgres: they wait in Redis.
         checks=[Check("redis", _redis), Check("postgres", _postgres, degrading=False)],
         docs=True,
+        straight={"/logs": logs.send},
     )
 
 

@@ -97,6 +97,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
             )
             broadcast = await stack.enter_async_context(Broadcast.listen(redis, settings.instance))
             broadcast.on("keys", keyring.told)
+            await broadcast.begun()
             yield {
                 "database": database,
                 "bus": bus,

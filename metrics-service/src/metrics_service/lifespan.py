@@ -149,6 +149,7 @@ def make(
                     facts=lambda: {"in_flight": app.state.load.read()},
                 )
             )
+            await broadcast.begun()
             yield {
                 "alerts": alerts,
                 "bus": bus,

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from fleetkit import settings as fleet
-from ledger.domain.actors import Rate
+from ledger.access.settings import Settings as DoorSettings
 
 MPS: Final = "MPS_"
 _INSTEAD: Final = {
@@ -33,24 +33,8 @@ class _Documented(PydanticBaseSettingsSource):
         return {name: text for name, text in found.items() if text is not None}
 
 
-class Settings(fleet.Settings):
-    """The first admin's key, and how often keys may ask."""
-
-    admin_key: SecretStr
-    rate_per_second: Annotated[float, Field(gt=0, le=100_000)] = 50
-    rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    admin_rate_per_second: Annotated[float, Field(ge=0, le=100_000)] = 0
-
-    @property
-    def rate(self) -> Rate:
-        """How often a key may ask that was given no rate of its own."""
-        return Rate(self.rate_per_second, self.rate_burst)
-
-    @property
-    def admin_rate(self) -> Rate | None:
-        """How often the admin key may ask; as often as it likes unless set."""
-        per_second = self.admin_rate_per_second
-        return Rate(per_second, max(1, round(2 * per_second))) if per_second else None
+class Settings(DoorSettings):
+    """What the fleet is told; the documented names of it go first."""
 
     @classmethod
     def settings_customise_sources(

@@ -45,7 +45,7 @@ class Logs:
         async def there() -> bool:
             return await self.count() >= number
 
-        await eventually(there, within_s=30)
+        await eventually(there, within_s=60)
         assert await self.count() == number
 
     async def key(self, role: str, **limits: Any) -> str:

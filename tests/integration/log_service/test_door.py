@@ -5,7 +5,10 @@ from typing import Any
 
 import orjson
 
+from fleetkit.bus import open_bus
+from integration.fleetkit.buses import drained
 from integration.log_service.conftest import Logs, opened, working
+from log_service.adapters import stream
 
 GOOD = {"device_id": "wheel-07", "message": "x"}
 
@@ -121,6 +124,8 @@ async def test_a_full_stream_says_so_and_drops_nothing(idle: Logs, database_url:
             await logs.written(3)
             assert (await logs.send(GOOD)).status_code == 202
             await logs.written(4)
+            async with open_bus(small.redis_url.get_secret_value()) as bus:
+                await drained(bus, stream.queue())
         # Many at once go to Redis together, and each is told of its own.
         answers = await asyncio.gather(*(logs.send(GOOD, GOOD) for _ in range(4)))
         assert sorted(one.status_code for one in answers) == [202, 503, 503, 503]

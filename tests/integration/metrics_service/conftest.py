@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+import aio_pika
 import asyncpg
 import httpx
 import orjson
@@ -13,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from fleetkit.bus import Bus, open_bus
-from fleetkit.telemetry import METRICS
+from fleetkit.telemetry import METRICS, SHARDS
 from fleetkit.testing import calling
 from metrics_service.app import create
 from metrics_service.settings import Settings, Tuning
@@ -82,6 +83,15 @@ def bus_url(request: pytest.FixtureRequest, redis_url: str) -> str:
     return url
 
 
+async def empty(bus_url: str) -> None:
+    """Leave nothing of other tests in the queues of the session's RabbitMQ: it would be counted."""
+    async with open_bus(bus_url) as bus, await aio_pika.connect(bus_url) as connection:
+        channel = await connection.channel()
+        for queue in SHARDS:
+            await bus.length(queue)  # which makes it where it is not
+            await (await channel.get_queue(queue.name)).purge()
+
+
 @pytest.fixture
 async def floor(
     bus_url: str,
@@ -89,6 +99,8 @@ async def floor(
     database_url: str,
     database_url_as: Callable[[str], str],
 ) -> AsyncIterator[Floor]:
+    if bus_url.startswith("amqp"):
+        await empty(bus_url)
     async with open_bus(bus_url) as bus:
         yield Floor(
             Settings(

@@ -70,3 +70,25 @@ async def test_one_alert_is_raised_told_and_cleared_once(
         assert shown[0]["metric"] == "p95_latency_ms"
         assert shown[0]["threshold"] == 500
         assert (await client.get("/v1/alerts?state=raised")).json() == {"alerts": []}
+
+
+@pytest.mark.parametrize("bus_url", ["redis"], indirect=True)
+async def test_slow_then_failing_then_well_is_one_alert_of_each(floor: Floor) -> None:
+    quick = {"alert_for": 1.0, "alert_clear": 1.0, "window_size": 4}
+    async with floor.running(**quick) as client:
+
+        async def reaches(wanted: dict[str, str], **event: object) -> bool:
+            await floor.publish([entry(**event)] * 50)
+            alerts = (await client.get("/v1/alerts")).json()["alerts"]
+            assert len(alerts) <= len(wanted)
+            return {one["metric"]: one["state"] for one in alerts} == wanted
+
+        slow, failing = {"p95_latency_ms": "raised"}, {"p95_latency_ms": "cleared"}
+        await eventually(lambda: reaches(slow, response_time_ms=2000.0), within_s=60)
+        failing["error_rate"] = "raised"
+        await eventually(lambda: reaches(failing, status_code=503), within_s=60)
+        well = {**failing, "error_rate": "cleared"}
+        await eventually(lambda: reaches(well), within_s=60)
+    kinds = "SELECT json_agg(type ORDER BY id)::text FROM events WHERE type LIKE 'alert.%'"
+    told = json.loads(await floor.ask(kinds))
+    assert sorted(told) == ["alert.cleared", "alert.cleared", "alert.raised", "alert.raised"]

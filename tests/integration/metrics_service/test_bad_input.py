@@ -1,3 +1,4 @@
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -10,11 +11,14 @@ ROTTEN: list[dict[str, bytes]] = [
     {"body": b"not JSON"},
     {"body": b"\xff\xfe"},
     {"nobody": b"knows"},
-    {"body": b"x" * 1_000_000},
+    {"body": b"x" * 10_000_000},
+    {"body": b'{"response_time_ms": NaN}'},
     entry(status_code=42),
     entry(response_time_ms=-1),
     entry(timestamp="2020-01-01T00:00:00Z"),
+    entry(timestamp=(datetime.now(UTC) + timedelta(days=1)).isoformat()),
     entry(service_name="s" * 101),
+    entry(service_name="a\x1bb"),
 ]
 
 
@@ -37,8 +41,8 @@ async def test_what_is_rotten_is_laid_aside_with_its_reason_and_stops_nothing(fl
         letters = found["letters"]
         assert all(letter["reason"] for letter in letters)
         assert all(len(letter["event"]) <= 4096 for letter in letters)
-        large = next(letter for letter in letters if letter["size"] == 1_000_000)
-        assert "1000000 bytes" in large["reason"]
+        large = next(letter for letter in letters if letter["size"] == 10_000_000)
+        assert "10000000 bytes" in large["reason"]
         one = await client.get(f"/v1/metrics/dlq/{large['id']}")
         assert one.json() == large
         assert (await client.get("/v1/metrics/dlq/no-such")).status_code == 404

@@ -4,16 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any, Final, Self
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import OutOfMemoryError
 
 from fleetkit import background
 from fleetkit.bus.port import CHUNK, Batch, Entry, Fields, Full, Queue, away
 from fleetkit.bus.redis_consumer import BLOCK_S, Consumer
 from fleetkit.bus.redis_wire import FAILURES, decode_range
-from fleetkit.redislink import Connection
+from fleetkit.redislink import connect
 
 TIMEOUT_S: Final = 2.0
 ONCE_S: Final = 86_400
@@ -49,18 +46,6 @@ return ids
 """
 
 
-def connect(url: str, timeout_s: float) -> Any:
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=False,
-        protocol=2,
-        connection_class=Connection,
-    )
-
-
 class RedisBus:
     """Streams of one Redis or Valkey."""
 
@@ -72,7 +57,7 @@ class RedisBus:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncIterator[Self]:
-        client = connect(url, TIMEOUT_S)
+        client = connect(url, timeout_s=TIMEOUT_S, connect_s=TIMEOUT_S)
         client.set_response_callback("XRANGE", lambda raw, **_: raw)
         try:
             yield cls(url, client)
@@ -121,7 +106,7 @@ class RedisBus:
         in_flight: int = 1000,
         takeover_s: float = 30.0,
     ) -> AsyncIterator[AsyncIterator[Batch]]:
-        client = connect(self._url, BLOCK_S + TIMEOUT_S)
+        client = connect(self._url, timeout_s=BLOCK_S + TIMEOUT_S, connect_s=TIMEOUT_S)
         reader = Consumer(
             client,
             queue,

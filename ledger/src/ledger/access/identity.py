@@ -26,6 +26,15 @@ class Identity:
         actor = await self._holder(key, address)
         return replace(actor, address=address)
 
+    async def by_header(self, authorization: str, address: str | None) -> Actor:
+        """Give the holder of the key in an Authorization header, within the rate of that key."""
+        kind, _, key = authorization.partition(" ")
+        if kind.lower() != "bearer" or not key.strip():
+            await self.refuse_without_key(address)
+        actor = await self.by_key(key.strip(), address)
+        await self.spend(actor)
+        return actor
+
     async def by_hash(self, key_hash: bytes) -> Actor:
         """Give the holder of a key of which only the hash was kept."""
         actor = self._keyring.find(key_hash)

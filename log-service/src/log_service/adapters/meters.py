@@ -2,9 +2,14 @@
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 TAKEN: Final = Counter("pitboss_log_lines_taken", "Lines answered with 202.")
+TAKING: Final = Histogram(
+    "pitboss_log_taking_seconds",
+    "How long a single line's request took, answered past the other routes.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
+)
 REFUSED: Final = Counter("pitboss_log_lines_refused", "Lines that were wrong.")
 WRITTEN: Final = Counter("pitboss_log_lines_written", "Lines written to Postgres.")
 REPEATED: Final = Counter("pitboss_log_lines_repeated", "Lines that were written already.")

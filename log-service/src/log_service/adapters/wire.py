@@ -7,13 +7,10 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 import orjson
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from fleetkit import background, logs
-from fleetkit.redislink import Connection
+from fleetkit.redislink import connect
 from log_service.domain.lines import Stored, check
 
 log = logs.get(__name__)
@@ -27,18 +24,6 @@ Hear = Callable[[Sequence[Stored] | None], None]
 """Called with lines, or with None: some may have been missed."""
 
 
-def _connect(url: str, timeout_s: float | None) -> Any:
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=False,
-        protocol=2,
-        connection_class=Connection,
-    )
-
-
 class Teller:
     """The worker's end."""
 
@@ -48,7 +33,7 @@ class Teller:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncIterator[Self]:
-        client = _connect(url, TIMEOUT_S)
+        client = connect(url, timeout_s=TIMEOUT_S, connect_s=TIMEOUT_S)
         try:
             yield cls(client)
         finally:
@@ -77,7 +62,7 @@ class Hearer:
 
     async def _run(self, hear: Hear, listening: asyncio.Event) -> None:
         while True:
-            client = _connect(self._url, None)
+            client = connect(self._url, timeout_s=None, connect_s=TIMEOUT_S)
             try:
                 async with client.pubsub() as pubsub:
                     await pubsub.subscribe(CHANNEL)

@@ -28,16 +28,22 @@ class Guarded(APIRoute):
         role = Role((self.openapi_extra or {}).get(_ROLE, Role.ADMIN))
 
         async def guarded(request: Request) -> Response:
-            actor = request.state.actor = await authenticate(request)
-            actor.check_role(role)
-            if role is Role.DEVICE:
-                _check_writes(actor)
-            else:
-                # Lines are of all tables and environments alike.
-                actor.check_unlimited()
+            request.state.actor = await admit(request, role)
             return await handle(request)
 
         return guarded
+
+
+async def admit(request: Request, role: Role) -> Actor:
+    """Give whoever asks, if that is one who may."""
+    actor = await authenticate(request)
+    actor.check_role(role)
+    if role is Role.DEVICE:
+        _check_writes(actor)
+    else:
+        # Lines are of all tables and environments alike.
+        actor.check_unlimited()
+    return actor
 
 
 def _check_writes(actor: Actor) -> None:
@@ -52,12 +58,7 @@ async def authenticate(request: Request) -> Actor:
     """Give whoever asks, within the rate of their key."""
     identity: Identity = request.state.identity
     address = request.client.host if request.client else None
-    kind, _, key = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not key.strip():
-        await identity.refuse_without_key(address)
-    actor = await identity.by_key(key.strip(), address)
-    await identity.spend(actor)
-    return actor
+    return await identity.by_header(request.headers.get("authorization", ""), address)
 
 
 def recheck(request: Request) -> Callable[[], Coroutine[Any, Any, bool]]:

@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from fleetkit import logs
-from fleetkit.redislink import Connection
+from fleetkit.redislink import connect
 
 log = logs.get(__name__)
 
@@ -23,13 +20,7 @@ class Realtime:
     """The keys `real_time_metrics:{service_name}`; without Redis only the present is missing."""
 
     def __init__(self, url: str) -> None:
-        self._client: Any = Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            connection_class=Connection,
-        )
+        self._client: Any = connect(url, timeout_s=TIMEOUT_S, connect_s=TIMEOUT_S)
         self.failures = 0
 
     async def close(self) -> None:

@@ -27,11 +27,8 @@ class Guarded(APIRoute):
         async def guarded(request: Request) -> Response:
             identity: Identity = request.state.identity
             address = request.client.host if request.client else None
-            kind, _, key = request.headers.get("authorization", "").partition(" ")
-            if kind.lower() != "bearer" or not key.strip():
-                await identity.refuse_without_key(address)
-            actor = await identity.by_key(key.strip(), address)
-            await identity.spend(actor)
+            given = request.headers.get("authorization", "")
+            actor = await identity.by_header(given, address)
             actor.check_role(role)
             return await handle(request)
 

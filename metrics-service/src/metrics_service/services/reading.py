@@ -96,13 +96,14 @@ class Reading:
         end = until or self._now()
         begin = since or end - timedelta(hours=1)
         if begin >= end:
-            raise errors.Invalid("from must lie before to.", field="from")
+            raise errors.Invalid("from must lie before to.", field="query.from")
         seconds = (end - begin).total_seconds()
         width = step or self._fitting(seconds)
         if width % self._interval_s:
-            raise errors.Invalid(f"step must be a multiple of {self._interval_s}.", field="step")
+            sentence = f"step must be a multiple of {self._interval_s}."
+            raise errors.Invalid(sentence, field="query.step")
         if seconds / width > MOST_POINTS:
-            raise errors.Invalid(f"That is more than {MOST_POINTS} points.", field="step")
+            raise errors.Invalid(f"That is more than {MOST_POINTS} points.", field="query.step")
         found = await self._history.read(service, endpoint, since=begin, until=end, step=width)
         return width, [
             Point(datetime.fromtimestamp(start, UTC), aggregate(bucket, width))
