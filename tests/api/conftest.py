@@ -68,7 +68,7 @@ def fleet() -> Iterator[Fleet]:
 def aim(fleet: Fleet) -> Aim:
     port = next(each for each in fleet.processes().values() if each.service == "simulator").port
     headers = {"authorization": f"Bearer {fleet.key}"}
-    with httpx.Client(base_url=fleet.url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=fleet.url, headers=headers, trust_env=False, timeout=60) as client:
         for environment in ENVIRONMENTS:
             document = {
                 "environment": environment,

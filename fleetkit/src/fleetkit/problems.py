@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from fleetkit import context, errors, logs
 
@@ -45,6 +46,8 @@ _UNROUTED: Final[Mapping[int, tuple[str, str]]] = {
     405: ("method_not_allowed", "This address does not take this method."),
     413: ("too_large", "The body is over the limit of 1 MiB."),
 }
+
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _INTERNAL: Final = (
     "Something failed on our side; nobody is asked to guess what: it is in the log under this "
@@ -190,11 +193,24 @@ def invalid(error: RequestValidationError) -> Response:
     )
 
 
-def unrouted(error: HTTPException) -> Response:
+def unrouted(error: HTTPException, *, allow: str | None = None) -> Response:
     status = error.status_code
     fallback = http.HTTPStatus(status).phrase
     code, detail = _UNROUTED.get(status, (fallback.lower().replace(" ", "_"), f"{fallback}."))
-    return answer(status, code, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if allow:
+        headers["Allow"] = allow
+    return answer(status, code, detail, headers=headers)
+
+
+def _methods_at(request: Request) -> str:
+    """List all methods of an address; the router itself names those of its first route alone."""
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return ", ".join(
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -209,8 +225,9 @@ def install(app: FastAPI) -> None:
         return invalid(error)
 
     @app.exception_handler(HTTPException)
-    async def _unrouted(_request: Request, error: HTTPException) -> Response:
-        return unrouted(error)
+    async def _unrouted(request: Request, error: HTTPException) -> Response:
+        by_router = "Allow" in (error.headers or {})
+        return unrouted(error, allow=_methods_at(request) if by_router else None)
 
     @app.exception_handler(Exception)
     async def _internal(_request: Request, error: Exception) -> Response:

@@ -215,6 +215,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                     draining=lambda: app.state.readiness.draining,
                 )
             )
+            await broadcast.begun()
             yield state
 
     return lifespan

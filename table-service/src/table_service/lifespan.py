@@ -160,6 +160,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
 
             broadcast.on("config", follow_config)
             broadcast.on(CHANGED, follow_breakers)
+            await broadcast.begun()
             yield {
                 "broadcast": broadcast,
                 "database": database,

@@ -73,7 +73,7 @@ class Studio:
                 "environment": environment,
                 "base_url": base,
                 "primary": environment == "PRD",
-                "timeouts_ms": {"connect": 2000, "start": 800, "get": 800},
+                "timeouts_ms": {"connect": 2000, "start": 2000, "get": 2000},
                 "tables": options.get("tables") or [{"id": TABLE, "type": "speed_roulette"}],
             }
             url = f"/v1/config/environments/{environment}"

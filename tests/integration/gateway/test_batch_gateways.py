@@ -70,15 +70,15 @@ async def test_one_that_hangs_is_pending_and_delays_no_other(studio: Studio) -> 
 async def test_a_cancelled_batch_begins_nothing_more(studio: Studio, method: str) -> None:
     await furnish(studio, 6)
     for table in names(6):
-        studio.fault("latency", "start", table=table, ms=1500, count=None)
-    asked = await ask(studio, "start", names(6), max_concurrent=2, wait_ms=30_000)
-
-    async def begun() -> bool:
-        return bool((await look(studio, asked["batch"]))["progress"]["running"] == 2)
-
-    await eventually(begun)
-    path = f"/v1/batches/{asked['batch']}"
+        studio.fault("latency", "start", table=table, ms=3000, count=None)
     async with second_gateway(studio) as client:
+        asked = await ask(studio, "start", names(6), max_concurrent=2, wait_ms=30_000)
+
+        async def begun() -> bool:
+            return bool((await look(studio, asked["batch"]))["progress"]["running"] == 2)
+
+        await eventually(begun)
+        path = f"/v1/batches/{asked['batch']}"
         # Told to a gateway that does not own it.
         answer = await client.request(method, path + ("/cancel" if method == "POST" else ""))
     assert answer.status_code == 200
@@ -138,7 +138,7 @@ async def test_a_gateway_that_was_killed_is_taken_over_from(
             async def ready() -> bool:
                 return (await client.get("/readyz")).status_code == 200
 
-            await eventually(ready, within_s=30)
+            await eventually(ready, within_s=90)
             body = {
                 "command": "start",
                 "tables": names(12),

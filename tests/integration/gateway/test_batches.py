@@ -43,6 +43,8 @@ async def test_tables_are_paused_resumed_and_cancelled(studio: Studio) -> None:
     for command, body in (
         ("pause", {"reason": "Shuffling", "environments": ["PRD"]}),
         ("resume", {}),
+        ("visibility", {"visibility": "disabled"}),
+        ("broadcast", {"type": "warning", "audience": "players", "after_seconds": 60}),
         ("cancel", {"reason": "Drill"}),
     ):
         assert outcomes(await run(studio, command, tables, **body)) == {"complete"}
@@ -106,6 +108,8 @@ async def test_the_same_request_under_the_same_key_is_one_batch(studio: Studio) 
     again = await studio.post("/v1/batches", body, key="one")
     assert (again.status_code, again.content) == (202, first.content)
     assert again.headers["idempotent-replay"] == "true"
+    place = f"/v1/batches/{first.json()['batch']}"
+    assert first.headers["location"] == again.headers["location"] == place
     accept = {"accept": "text/event-stream", "idempotency-key": "one"}
     answer = await studio.client.post("/v1/batches", json=body, headers=accept)
     told = [event async for event in lines(answer)]
@@ -125,13 +129,15 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"max_concurrent": "5"}, "body.max_concurrent", ""),
     ({"timeout_ms": 0}, "body.timeout_ms", ""),
     ({"command": "explode"}, "body.command", ""),
-    ({"command": "broadcast"}, "body.command", ""),
     ({"colour": "red"}, "body.colour", ""),
     ({"environments": ["MARS"]}, "body.environments", "MARS"),
     ({"reason": "Why not"}, "body.reason", "start"),
     ({"command": "finish", "environments": ["PRD"]}, "body.environments", "finish"),
     ({"command": "result"}, "body.result", "needs"),
     ({"command": "pause"}, "body.reason", "needs"),
+    ({"command": "visibility"}, "body.visibility", "needs"),
+    ({"command": "broadcast", "type": "warning"}, "body.audience", "needs"),
+    ({"command": "pause", "content": "Hello"}, "body.content", "pause"),
 ]
 
 

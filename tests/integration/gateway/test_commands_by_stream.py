@@ -5,13 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import aio_pika
 import orjson
 import pytest
 from redis.asyncio import Redis
 
+from fleetkit import background
 from fleetkit.bus import open_bus
+from fleetkit.database import Database
 from fleetkit.testing import calling, eventually
 from gateway.app import create
+from gateway.services.stream_replies import Replies
+from integration.fleetkit.buses import drained
 from integration.gateway.controllers import COMMANDS, KEY, TABLE, Controller
 
 Studio = Any
@@ -56,7 +61,7 @@ async def test_a_round_is_played_by_the_stream(studio: Studio, controller: Contr
     assert shown.json()["state"] == "finished"
     for operation in ("start", "bet-stop", "deal", "finish"):
         assert len(studio.effects(operation)) == 1
-    assert await controller.bus.length(COMMANDS) == 0
+    await drained(controller.bus, COMMANDS)
 
 
 @ON_BOTH
@@ -81,9 +86,10 @@ async def test_garbage_is_laid_aside_with_its_reason_and_blocks_nothing(
     await controller.write(*lacking, *wrong, good)
     [reply] = await controller.replies(mark)
     assert reply["status"] == 201
-    letters = [one for one in await controller.dead() if one.get("key", b"").decode() == mark]
-    letters += [
-        one for one in await controller.dead() if one["reason"] == b"It lacks the field key."
+    letters = [
+        one
+        for one in await controller.dead()
+        if one.get("key", b"").decode() == mark or one["reason"] == b"It lacks the field key."
     ]
     reasons = [one["reason"].decode() for one in letters]
     for name in needed:
@@ -255,3 +261,25 @@ async def test_gateways_share_the_tables_and_keep_the_order_of_each(
         status for status in (201, 200, 200, 201, 200) for _ in tables
     ]
     assert len(await controller.all()) == len(entries)
+
+
+async def test_replies_can_be_waited_for_before_there_is_one(
+    database_url: str, rabbit_server: Any
+) -> None:
+    """A new RabbitMQ knows nothing that a controller could bind its own queue to."""
+    async with await aio_pika.connect(rabbit_server.url) as connection:
+        channel = await connection.channel()
+        await channel.exchange_delete("table_replies")
+        async with (
+            Database.open(database_url, name="test") as database,
+            open_bus(rabbit_server.url) as bus,
+            background.running(Replies(database=database, bus=bus).run()),
+        ):
+
+            async def bound() -> bool:
+                channel = await connection.channel()
+                queue = await channel.declare_queue(exclusive=True)
+                await queue.bind("table_replies")
+                return True
+
+            assert await eventually(bound)

@@ -195,6 +195,13 @@ async def test_rolled_back_while_a_round_runs_it_ends_where_it_began(studio: Stu
     done = await studio.post(f"/v1/rounds/{round_['round']}/result", {"roulette": "17"})
     assert done.json()["outcome"] == "complete"
     assert len(studio.effects("deal", "CIT")) == 1
+    for replayed in (None, "true"):
+        headers = {"idempotency-key": "back-once"}
+        kept = await studio.client.post(
+            f"{CIT}/rollback", json={"version": 1, "reason": "Once."}, headers=headers
+        )
+        assert kept.headers["etag"] == f'"{kept.json()["version"]}"'
+        assert kept.headers.get("idempotent-replay") == replayed
     none = await studio.client.post(f"{CIT}/rollback", json={"version": 9, "reason": "x"})
     assert (none.status_code, none.json()["code"]) == (404, "unknown_version")
     silent = await studio.client.post(f"{CIT}/rollback", json={"version": 1})

@@ -85,6 +85,7 @@ async def test_what_does_not_fit_is_refused_whole_and_by_field(studio: Studio) -
         ([taken], "body.0.game_code"),  # it belongs to another table
         ([7], "body.0"),
         ([], "body"),
+        ("ARO-001", "body"),
         ({"environments": [{"environment": "UAT"}]}, "body.environments.0.base_url"),
         ({"environments": 7}, "body.environments"),
     ]

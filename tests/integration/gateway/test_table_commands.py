@@ -18,7 +18,7 @@ async def settled(studio: Studio, command: str) -> dict[str, str]:
         states: dict[str, str] = await studio.shown(command)
         return None if {"pending", "sending", "unknown"} & set(states.values()) else states
 
-    found: dict[str, str] | None = await eventually(look, within_s=20)
+    found: dict[str, str] | None = await eventually(look)
     assert found is not None
     return found
 
@@ -111,7 +111,8 @@ async def test_a_broadcast_whose_answer_is_lost_stays_unknown_and_is_not_repeate
 async def test_a_pause_whose_answer_is_lost_is_found_by_looking(studio: Studio) -> None:
     studio.fault("reset_after", "pause")
     paused = await studio.ask("pause", {"reason": "Shuffling", "wait_ms": 0})
-    assert (paused.status_code, paused.json()["outcome"]) == (202, "pending")
+    told = (paused.status_code, paused.json()["outcome"])
+    assert told in ((202, "pending"), (207, "partial")), "CIT may be done already"
     states = await settled(studio, paused.json()["command"])
     assert states == {"PRD": "accepted", "CIT": "accepted"}
     assert len(studio.effects("pause")) == 1
@@ -133,7 +134,7 @@ async def test_a_pause_that_was_not_sent_is_sent_again(studio: Studio) -> None:
 async def test_a_later_resume_makes_a_pause_that_waits_pointless(studio: Studio) -> None:
     studio.fault("status", "pause", status=503, count=50)
     studio.fault("status", "get", status=503, count=50)
-    paused = await studio.ask("pause", {"reason": "Shuffling"})
+    paused = await studio.ask("pause", {"reason": "Shuffling", "wait_ms": 4000})
     assert paused.status_code == 207
     resumed = await studio.ask("resume", {"wait_ms": 10_000})
     assert resumed.json()["legs"][0]["last"]["outcome"] in ("accepted", "pending"), resumed.text
@@ -160,15 +161,16 @@ async def test_a_command_of_the_table_leaves_the_round_as_it_is(studio: Studio) 
 
 
 async def test_a_round_waits_for_a_hanging_pause_and_goes_on_at_once(studio: Studio) -> None:
-    studio.fault("latency", "visibility", ms=300)
-    shown = asyncio.create_task(studio.ask("visibility", {"visibility": "visible"}))
+    studio.fault("latency", "visibility", ms=1200)
+    patient = {"visibility": "visible", "wait_ms": 20_000}
+    shown = asyncio.create_task(studio.ask("visibility", patient))
 
     async def in_flight() -> bool:
         found = await studio.rows("SELECT FROM deliveries WHERE state = 'sending'")
         return len(found) > 0
 
     await eventually(in_flight)
-    started = await studio.start(deadline_ms=5000)
+    started = await studio.start(deadline_ms=20_000, wait_ms=20_000)
     assert started["outcome"] == "complete", started
     assert (await shown).status_code == 200
 
@@ -217,8 +219,9 @@ async def test_a_table_that_is_not_there_is_not_found(studio: Studio) -> None:
 async def test_a_command_that_waits_for_another_is_written_and_done_after_it(
     studio: Studio,
 ) -> None:
-    studio.fault("latency", "visibility", ms=700)
-    shown = asyncio.create_task(studio.ask("visibility", {"visibility": "visible"}))
+    studio.fault("latency", "visibility", ms=1200)
+    patient = {"visibility": "visible", "wait_ms": 20_000}
+    shown = asyncio.create_task(studio.ask("visibility", patient))
 
     async def in_flight() -> bool:
         found = await studio.rows("SELECT FROM deliveries WHERE state = 'sending'")

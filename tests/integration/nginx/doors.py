@@ -62,7 +62,7 @@ async def opened(
 ) -> AsyncIterator[Doors]:
     async with (
         nginx.running(folder / "an nginx", pools, door) as (server, master),
-        httpx.AsyncClient(base_url=door.url(server.edge_port), verify=trust) as edge,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.inner_port}") as inner,
+        httpx.AsyncClient(base_url=door.url(server.edge_port), verify=trust, timeout=30) as edge,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.inner_port}", timeout=30) as inner,
     ):
         yield Doors(edge, inner, server, master)

@@ -55,7 +55,7 @@ async def talk(port: int, sent: bytes) -> bytes:
     said = b""
     try:
         writer.write(sent)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             while part := await reader.read(65_536):
                 said += part
     except (TimeoutError, ConnectionError):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fleetkit.testing import eventually
 from integration.nginx.doors import Doors, opened, serving
 from native import nginx, ports
 
@@ -84,6 +85,20 @@ async def test_logs_go_to_their_own_service(tmp_path: Path) -> None:
         assert gone.headers["retry-after"] == "1"
 
 
+async def test_figures_come_from_their_own_service(tmp_path: Path) -> None:
+    async with (
+        serving() as port,
+        opened(tmp_path, {"gateway": [], "metrics-service": [port]}) as doors,
+    ):
+        for path in ("/v1/metrics/realtime/gateway", "/v1/metrics/history?step=60", "/v1/alerts"):
+            for asked in (path, f"/metrics-api{path}"):
+                assert (await doors.edge.get(asked)).json()["path"] == path
+        assert (await doors.edge.get("/v1/alertsome")).json()["code"] == "gateway_unreachable"
+        await nginx.reload(doors.server, doors.master, {"gateway": [port]})
+        gone = await doors.edge.get("/v1/alerts")
+        assert (gone.status_code, gone.json()["code"]) == (503, "metrics_service_unreachable")
+
+
 async def test_an_answer_of_the_gateway_is_not_replaced(tmp_path: Path) -> None:
     async def refuse(_: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\nours")
@@ -158,7 +173,14 @@ async def test_events_are_not_buffered(tmp_path: Path) -> None:
 async def test_the_access_log_is_json_with_ids(doors: Doors) -> None:
     await doors.inner.post("/prd/x", headers={"X-Request-Id": 'a"b'})
     await doors.edge.get("/v1/y?secret=1", headers={"X-Request-Id": "mine"})
-    lines = [json.loads(line) for line in doors.server.access_log.read_text().splitlines()]
+
+    # Written once the answer is out.
+    def written() -> list[dict[str, str]]:
+        text = doors.server.access_log.read_text()
+        found = [json.loads(line) for line in text.splitlines()]
+        return found if len(found) >= len(("inner", "edge")) else []
+
+    lines = sorted(await eventually(written), key=lambda line: line["pool"], reverse=True)
     assert [line["url.path"] for line in lines] == ["/x", "/v1/y"]
     assert (lines[0]["pool"], lines[1]["http.request.id"]) == ("table-service-prd", "mine")
     assert lines[1]["http.response.status_code"] == "200"

@@ -52,6 +52,10 @@ async def fail(name: str) -> None:
     raise RAISED[name]
 
 
+@router.put("/result")
+async def replace() -> None: ...
+
+
 @router.post("/result")
 async def result(body: Result, wait_ms: Annotated[int, Query(ge=0, le=60_000)] = 0) -> Result:
     return body.model_copy(update={"roulette": body.roulette + wait_ms})
@@ -149,7 +153,7 @@ async def test_an_unknown_address_and_a_wrong_method(client: httpx.AsyncClient) 
     assert body_of(await client.get("/nowhere"))["code"] == "not_found"
     answer = await client.get("/result")
     assert body_of(answer)["code"] == "method_not_allowed"
-    assert answer.headers["allow"] == "POST"
+    assert answer.headers["allow"] == "POST, PUT"
     assert (await client.post("/result/", json={})).status_code == 404
 
 
@@ -165,6 +169,12 @@ async def test_wrong_values_are_named(client: httpx.AsyncClient) -> None:
         "body.unknown",
     ]
     assert body["field"] == "query.wait_ms"
+
+
+async def test_a_body_is_json_without_a_word_of_it(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/result", content=b'{"roulette": 17}')
+    assert "content-type" not in answer.request.headers
+    assert (answer.status_code, answer.json()["roulette"]) == (200, 17)
 
 
 async def test_a_missing_body_is_named(client: httpx.AsyncClient) -> None:

@@ -1,17 +1,14 @@
 """The newest configuration of every environment, kept at hand."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
-from fleetkit import background, errors, logs
+from fleetkit import background, errors
 from ledger.domain.config import Environment, Mirror, mirrors
 from ledger.store.config import Version
 from ledger.store.documents import Documents
 from ledger.store.standing import Standing
-
-log = logs.get(__name__)
 
 # With Redis a change is pushed. Without it this is how soon it is in force: one small query.
 POLL_S = 1.0
@@ -27,18 +24,8 @@ class Catalog:
     @asynccontextmanager
     async def open(cls, documents: Documents) -> AsyncIterator[Self]:
         catalog = cls(documents)
-        async with background.running(catalog._follow()):
+        async with background.running(catalog._standing.follow(POLL_S)):
             yield catalog
-
-    async def _follow(self) -> None:
-        while True:
-            try:
-                await self.refresh()
-            except errors.Unavailable:
-                pass  # the last good configuration stays in force
-            except Exception:
-                log.exception("catalog_not_read")
-            await asyncio.sleep(POLL_S)
 
     async def refresh(self) -> None:
         await self._standing.refresh()

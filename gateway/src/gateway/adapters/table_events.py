@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import orjson
 from redis.asyncio import Redis
@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from fleetkit import errors
 from fleetkit.clock import rfc3339
-from fleetkit.redislink import Connection
+from fleetkit.redislink import connect
 from ledger.domain.feed import Published
 
 STREAM: Final = "table_events"
@@ -49,13 +49,7 @@ class TableEvents:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncIterator[Self]:
-        client: Any = Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            decode_responses=True,
-            connection_class=Connection,
-        )
+        client = connect(url, timeout_s=TIMEOUT_S, connect_s=TIMEOUT_S, decode=True)
         try:
             yield cls(client)
         finally:

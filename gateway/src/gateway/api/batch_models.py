@@ -6,11 +6,21 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from fleetkit import errors
 from fleetkit.clock import Timestamp
-from gateway.api.models import Body, Reason, Word
+from gateway.api.models import AfterSeconds, Body, Reason, Text, Visibility, Word
 from ledger.domain.commands import Kind
 
 MOST_TABLES: Final = 1000
-Command = Literal["start", "bet-stop", "result", "finish", "cancel", "pause", "resume"]
+Command = Literal[
+    "start",
+    "bet-stop",
+    "result",
+    "finish",
+    "cancel",
+    "pause",
+    "resume",
+    "visibility",
+    "broadcast",
+]
 State = Literal[
     "waiting", "running", "complete", "partial", "failed", "pending", "refused", "not_begun"
 ]
@@ -23,9 +33,26 @@ _TAKES: Final[dict[str, frozenset[str]]] = {
     "cancel": frozenset({"reason"}),
     "pause": frozenset({"reason", "environments"}),
     "resume": frozenset({"environments"}),
+    "visibility": frozenset({"visibility", "environments"}),
+    "broadcast": frozenset({"type", "audience", "content", "after_seconds", "environments"}),
 }
-_NEEDS: Final = {"result": "result", "pause": "reason"}
-_OF_COMMANDS: Final = ("environments", "deadline_ms", "result", "reason")
+_NEEDS: Final[dict[str, tuple[str, ...]]] = {
+    "result": ("result",),
+    "pause": ("reason",),
+    "visibility": ("visibility",),
+    "broadcast": ("type", "audience"),
+}
+_OF_COMMANDS: Final = (
+    "environments",
+    "deadline_ms",
+    "result",
+    "reason",
+    "visibility",
+    "type",
+    "audience",
+    "content",
+    "after_seconds",
+)
 _DEADLINE_MS: Final = 3000
 
 
@@ -58,6 +85,11 @@ class BatchBody(Body):
     deadline_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
     reason: Reason | None = None
     result: dict[str, Any] | None = Field(default=None, description='Such as {"roulette": "17"}.')
+    visibility: Visibility | None = None
+    type: Word | None = Field(default=None, description="The type of a broadcast.")
+    audience: Word | None = None
+    content: Text | None = None
+    after_seconds: AfterSeconds | None = None
 
     @model_validator(mode="after")
     def _takes_what_its_command_takes(self) -> Self:
@@ -66,11 +98,11 @@ class BatchBody(Body):
                 raise errors.Invalid(
                     f"The command {self.command} takes no {name}.", field=f"body.{name}"
                 )
-        needed = _NEEDS.get(self.command)
-        if needed is not None and getattr(self, needed) is None:
-            raise errors.Invalid(
-                f"The command {self.command} needs a {needed}.", field=f"body.{needed}"
-            )
+        for needed in _NEEDS.get(self.command, ()):
+            if getattr(self, needed) is None:
+                raise errors.Invalid(
+                    f"The command {self.command} needs its {needed}.", field=f"body.{needed}"
+                )
         return self
 
     def of_command(self) -> tuple[Kind, dict[str, Any]]:

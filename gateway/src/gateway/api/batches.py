@@ -37,15 +37,16 @@ class Followed(Guarded):
         handle = super().get_route_handler()
 
         async def followed(request: Request) -> Response:
-            response = await handle(request)
-            wanted = MEDIA_TYPE in request.headers.get("accept", "")
-            if not wanted or response.status_code not in (OK, ACCEPTED):
-                return response
-            batch = orjson.loads(bytes(response.body))["batch"]
-            batches: Batches = request.state.batches
-            stream = EventStream(_lines(request, batches, batch), asyncio.Event())
-            stream.headers["location"] = f"/v1/batches/{batch}"
-            return stream
+            answer = await handle(request)
+            if answer.status_code not in (OK, ACCEPTED):
+                return answer
+            batch = orjson.loads(bytes(answer.body))["batch"]
+            if MEDIA_TYPE in request.headers.get("accept", ""):
+                batches: Batches = request.state.batches
+                answer = EventStream(_lines(request, batches, batch), asyncio.Event())
+            # Here and not where the batch is made: of what is kept under a key, only the body is.
+            answer.headers["location"] = f"/v1/batches/{batch}"
+            return answer
 
         return followed
 
@@ -97,8 +98,7 @@ async def create(
         time=timedelta(milliseconds=body.timeout_ms),
     )
     batch = await batches.create(wish, actor)
-    headers = {"location": f"/v1/batches/{batch.order.id}"}
-    return JsonAnswer(shape(batch), status_code=ACCEPTED, headers=headers)
+    return JsonAnswer(shape(batch), status_code=ACCEPTED)
 
 
 @streaming.get(

@@ -1,8 +1,10 @@
 """The routes of configuration as a whole: files in and out, and which replica runs what."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Query, Response
+from pydantic import WithJsonSchema
+from pydantic.config import JsonDict
 
 from fleetkit import errors, problems
 from fleetkit.service import JsonAnswer
@@ -22,6 +24,8 @@ router = APIRouter(
     route_class=Tried,
 )
 
+# Read by hand: what is wrong in a file is told by its place in the file.
+_FILE: JsonDict = {"anyOf": [{"type": "array", "items": {}}, {"type": "object"}]}
 _OLD = [
     {
         "name": "CIT",
@@ -40,7 +44,7 @@ _OLD = [
     openapi_extra=least(Role.ADMIN),
 )
 async def take(
-    content: Annotated[list[Any] | dict[str, Any], Body(examples=[_OLD])],
+    content: Annotated[object, WithJsonSchema(_FILE), Body(examples=[_OLD])],
     imports: TheImports,
     actor: TheActor,
     *,

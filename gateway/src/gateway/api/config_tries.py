@@ -2,13 +2,14 @@
 
 from typing import Final
 
+import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from fleetkit import errors, problems
 from fleetkit.service import JsonAnswer
 from gateway.api import config_shapes
-from gateway.api.door import Guarded, Handle
+from gateway.api.door import HEADER, Guarded, Handle
 
 _YES: Final = frozenset({"true", "1", "yes", "on", "t", "y"})
 
@@ -21,7 +22,7 @@ class Tried(Guarded):
 
         async def tried(request: Request) -> Response:
             if request.query_params.get("dry_run", "").lower() not in _YES:
-                return await handle(request)
+                return _tagged(request, await handle(request))
             try:
                 return await handle(request)
             except RequestValidationError as error:
@@ -41,3 +42,12 @@ class Tried(Guarded):
             return JsonAnswer(config_shapes.refused(environment, wrong))
 
         return tried
+
+
+def _tagged(request: Request, response: Response) -> Response:
+    """Tag an answer that came from under an Idempotency-Key: only its body is kept there."""
+    if request.method == "POST" and HEADER in request.headers:
+        version = orjson.loads(bytes(response.body)).get("version")
+        if version is not None:
+            response.headers["etag"] = f'"{version}"'
+    return response

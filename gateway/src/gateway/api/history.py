@@ -16,7 +16,7 @@ from gateway.api.rounds import RoundId
 from gateway.deps import TheHistories
 from ledger.domain.actors import Role
 from ledger.domain.history import Event
-from ledger.store.events import History
+from ledger.store.events import History, told
 
 router = APIRouter(prefix="/v1", tags=["rounds"], route_class=Guarded)
 
@@ -104,7 +104,7 @@ def _event(event: Event) -> dict[str, object]:
         "number": event.number,
         "at": rfc3339(event.at),
         "type": event.type,
-        "data": event.data,
+        "data": told(event.data),
         "prev_hash": event.prev_hash.hex() if event.prev_hash is not None else None,
         "hash": event.hash.hex(),
     }

@@ -17,6 +17,9 @@ WaitMs = Annotated[
 ]
 # Words of people: one line or several, but nothing that a terminal or Postgres would choke on.
 Reason = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]{1,500}$")]
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]{0,2000}$")]
+Visibility = Literal["visible", "disabled"]
+AfterSeconds = Annotated[int, Field(ge=1, le=3600)]
 # The names of tables, targets and environments as they may stand in an address or a filter.
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 Ulid = Annotated[str, Field(pattern=r"^[0-7][0-9A-HJKMNP-TV-Z]{25}$")]

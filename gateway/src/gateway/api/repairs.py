@@ -16,10 +16,9 @@ from gateway.api.models import Body, Reason, RoundAnswer, Ulid, Word
 from gateway.api.rounds import RoundId
 from gateway.deps import TheRepairs
 from gateway.domain import answers, sight
-from gateway.services.repairs import MOST, Place
+from gateway.services.repairs import MOST, Mended, Place
 from gateway.services.rounds import Asked
 from ledger.domain.actors import Actor, Role
-from ledger.domain.rounds import Round
 from ledger.store.repairs import Filter
 
 router = APIRouter(prefix="/v1", tags=["repairs"], route_class=Guarded)
@@ -32,7 +31,7 @@ State = Literal[
 
 _UNSETTLED: tuple[State, ...] = ("pending", "sending", "unknown")
 _REPAIRED: dict[int | str, dict[str, Any]] = {
-    202: {"model": RoundAnswer, "description": "Not settled within wait_ms."},
+    202: {"model": RoundAnswer, "description": "The leg is not settled within wait_ms."},
     **problems.responses(400, 401, 404, 409, 413, 422, 503),
 }
 
@@ -143,8 +142,8 @@ async def retry(  # noqa: PLR0917 - the parts of the address, and what FastAPI h
     """Look at the table, then send again what stopped the leg and what waits behind it."""
     body = body or RepairBody()
     place = Place(round, environment, game_code)
-    round_ = await repairs.retry(place, _asked(request, actor, body.wait_ms), body.reason)
-    return _mended(request, actor, round_)
+    mended = await repairs.retry(place, _asked(request, actor, body.wait_ms), body.reason)
+    return _answer(request, actor, mended)
 
 
 @router.post(
@@ -166,8 +165,8 @@ async def cancel(  # noqa: PLR0917 - the parts of the address, and what FastAPI 
     """Cancel on this leg alone; the round goes on elsewhere."""
     body = body or RepairBody()
     place = Place(round, environment, game_code)
-    round_ = await repairs.cancel(place, _asked(request, actor, body.wait_ms), body.reason)
-    return _mended(request, actor, round_)
+    mended = await repairs.cancel(place, _asked(request, actor, body.wait_ms), body.reason)
+    return _answer(request, actor, mended)
 
 
 @router.post(
@@ -188,8 +187,8 @@ async def skip(  # noqa: PLR0917 - the parts of the address, and what FastAPI ha
 ) -> Response:
     """Send nothing more to this leg for this round, by decision and with a reason."""
     place = Place(round, environment, game_code)
-    round_ = await repairs.skip(place, _asked(request, actor, body.wait_ms), body.reason)
-    return _mended(request, actor, round_, answers.OK)
+    mended = await repairs.skip(place, _asked(request, actor, body.wait_ms), body.reason)
+    return _answer(request, actor, mended)
 
 
 @router.get(
@@ -271,7 +270,6 @@ def _asked(request: Request, actor: Actor, wait_ms: int) -> Asked:
     return Asked(actor=actor, wait=timedelta(milliseconds=wait_ms), command=command)
 
 
-def _mended(request: Request, actor: Actor, round_: Round, status: int | None = None) -> Response:
-    shape = shapes.round_(sight.of_round(actor, round_), request.state.database.now())
-    settled = answers.OK if round_.settled else answers.ACCEPTED
-    return JsonAnswer(shape, status_code=status or settled)
+def _answer(request: Request, actor: Actor, mended: Mended) -> Response:
+    shape = shapes.round_(sight.of_round(actor, mended.round), request.state.database.now())
+    return JsonAnswer(shape, status_code=answers.OK if mended.settled else answers.ACCEPTED)

@@ -11,7 +11,7 @@ from fleetkit.service import JsonAnswer
 from gateway.api import shapes
 from gateway.api.access import TheActor, least
 from gateway.api.door import Guarded
-from gateway.api.models import Body, LastAnswer, Reason, Word
+from gateway.api.models import AfterSeconds, Body, LastAnswer, Reason, Text, Visibility, Word
 from gateway.api.rounds import TableName
 from gateway.deps import TheTableCommands
 from gateway.domain import answers
@@ -24,8 +24,6 @@ router = APIRouter(
     tags=["tables"],
     route_class=Guarded,
 )
-
-Text = Annotated[str, Field(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]{0,2000}$")]
 
 
 class WhereBody(Body):
@@ -49,7 +47,7 @@ class VisibilityBody(WhereBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"visibility": "disabled"}]})
 
-    visibility: Literal["visible", "disabled"]
+    visibility: Visibility
 
 
 class BroadcastBody(WhereBody):
@@ -66,7 +64,7 @@ class BroadcastBody(WhereBody):
     type: Word
     audience: Word
     content: Text = ""
-    after_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
+    after_seconds: AfterSeconds | None = None
 
 
 class TargetLegAnswer(BaseModel):

@@ -85,7 +85,7 @@ def _entries(content: object, reading: Reading) -> Iterator[tuple[str, Mapping[s
                 )
                 for one in entries
             ]
-    elif isinstance(content, Sequence) and not isinstance(content, str):
+    elif isinstance(content, Sequence) and not isinstance(content, str | bytes):
         named = [(f"body.{place}", one) for place, one in enumerate(content)]
     else:
         reading.refuse("body", "is neither a list of entries nor a map of them by name")

@@ -12,7 +12,7 @@ from fleetkit import errors
 from fleetkit.database import Database
 from gateway.domain import answers
 from gateway.services.rounds import Asked, Rounds
-from gateway.services.table_commands import TableCommands
+from gateway.services.table_commands import Message, TableCommands
 from ledger.domain.actors import Actor, Role
 from ledger.domain.batches import Item, ItemState, Order
 from ledger.domain.commands import Kind
@@ -118,15 +118,31 @@ class BatchCommands:
             deadline = timedelta(milliseconds=body["deadline_ms"])
             answered = await self._rounds.start(table, asked, environments=where, deadline=deadline)
             return _verdict(answered.round, kind, answered.round.id)
-        if kind is Kind.PAUSE:
-            done = await self._table_commands.pause(
-                table, asked, reason=body["reason"], environments=where
-            )
-            return _verdict(done.command, kind, None)
-        if kind is Kind.RESUME:
-            done = await self._table_commands.resume(table, asked, environments=where)
-            return _verdict(done.command, kind, None)
+        if kind.of_table:
+            return await self._command(kind, body, table, asked)
         return await self._advance(kind, body, item.round_id or "", asked)
+
+    async def _command(self, kind: Kind, body: dict[str, Any], table: str, asked: Asked) -> Verdict:
+        tables, where = self._table_commands, body.get("environments")
+        if kind is Kind.PAUSE:
+            done = await tables.pause(table, asked, reason=body["reason"], environments=where)
+        elif kind is Kind.RESUME:
+            done = await tables.resume(table, asked, environments=where)
+        elif kind is Kind.VISIBILITY:
+            shown = body["visibility"]
+            done = await tables.show(table, asked, visibility=shown, environments=where)
+        else:
+            after = body.get("after_seconds")
+            said = Message(
+                body["type"],
+                body["audience"],
+                body.get("content", ""),
+                None if after is None else timedelta(seconds=after),
+            )
+            done = await tables.broadcast(table, asked, message=said, environments=where)
+            if done.suppressed:
+                return Verdict("complete", answers.OK)
+        return _verdict(done.command, kind, None)
 
     async def _advance(
         self, kind: Kind, body: dict[str, Any], round_id: str, asked: Asked

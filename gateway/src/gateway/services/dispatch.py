@@ -71,11 +71,13 @@ class Dispatch:
                 await asyncio.wait(tasks, timeout=left)
             return await self._await(read, settlement, until)
 
-    async def follow(self, round_id: str, commands: Sequence[str], *, wait: timedelta) -> Round:
-        """Answer the round when couriers have settled what was left to them, or `wait` is over."""
+    async def follow(
+        self, commands: Sequence[str], read: Callable[[], Awaitable[Answer]], *, wait: timedelta
+    ) -> Answer:
+        """Answer when couriers have settled what was left to them, or `wait` is over."""
         until = asyncio.get_running_loop().time() + wait.total_seconds()
         with self._settlements.expect(commands) as settlement:
-            return await self._await(partial(self.read, round_id), settlement, until)
+            return await self._await(read, settlement, until)
 
     async def read(self, round_id: str) -> Round:
         async with self._database.connection() as conn:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from fleetkit import errors
+from fleetkit.clock import rfc3339
 from fleetkit.database import Database
 from ledger.domain.history import replay
 from ledger.domain.rounds import Round
@@ -32,7 +33,7 @@ class Histories:
         history = await self.get(round_id)
         found = replay(round_id, history.table, history.events, at)
         if found is None:
-            begun = history.events[0].at.isoformat(timespec="milliseconds")
+            begun = rfc3339(history.events[0].at)
             raise errors.NotFound(
                 f"The round had not begun then; it began at {begun}.", code="round_not_begun"
             )

@@ -9,6 +9,7 @@ from asyncpg import UniqueViolationError
 
 from fleetkit import errors, ids
 from fleetkit.broadcast import Broadcast
+from fleetkit.clock import rfc3339
 from fleetkit.database import Database
 from gateway.services.identity import KEY_PREFIX
 from ledger.access.keyring import Keyring, digest
@@ -18,7 +19,7 @@ from ledger.store.audit import Entry, Filter
 from ledger.store.keys import Key, NewKey
 
 # How long a revocation waits to hear from the gateways it was told to.
-TOLD_S: Final = 1.0
+TOLD_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +114,5 @@ def _shown(key: Key) -> dict[str, object]:
         "role": key.role,
         "tables": key.tables,
         "environments": key.environments,
-        "expires_at": key.expires_at.isoformat() if key.expires_at else None,
+        "expires_at": rfc3339(key.expires_at) if key.expires_at else None,
     }

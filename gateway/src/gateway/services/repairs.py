@@ -4,7 +4,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from fleetkit import errors
 from fleetkit.clock import rfc3339
@@ -13,7 +14,7 @@ from gateway.services.dispatch import Dispatch
 from gateway.services.rounds import Asked
 from ledger.domain.commands import Kind
 from ledger.domain.repairs import Listed, left_out
-from ledger.domain.rounds import Round
+from ledger.domain.rounds import Leg, Round
 from ledger.store import audit, deliveries, repairs, rounds
 from ledger.store.repairs import Filter, Mendable, Repair
 
@@ -32,6 +33,21 @@ class Recovery:
     dry_run: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A round after the repair of one of its legs; it is settled when that leg is."""
+
+    round: Round
+    leg: Leg
+
+    @property
+    def settled(self) -> bool:
+        return self.leg.settled
+
+    def may_settle_by(self, horizon: datetime) -> bool:
+        return self.leg.may_settle_by(horizon)
+
+
 class Repairs:
     """What operators do to deliveries."""
 
@@ -43,7 +59,7 @@ class Repairs:
         async with self._database.searching() as conn:
             return await repairs.find(conn, wanted)
 
-    async def retry(self, at: "Place", asked: Asked, reason: str | None) -> Round:
+    async def retry(self, at: "Place", asked: Asked, reason: str | None) -> Mended:
         """Send again what stopped the leg, and then what it held up."""
         leg = await self._leg(at)
         ids = _stopped(leg)
@@ -54,9 +70,9 @@ class Repairs:
             commands = await repairs.reopen(conn, ids, repair)
             await deliveries.announce_due(conn, [at.environment])
             await _record(conn, "leg.retried", at.path, asked, reason)
-        return await self._dispatch.follow(at.round, commands, wait=asked.wait)
+        return await self._follow(at, commands, asked)
 
-    async def skip(self, at: "Place", asked: Asked, reason: str) -> Round:
+    async def skip(self, at: "Place", asked: Asked, reason: str) -> Mended:
         """Leave the leg as it is: nothing more is sent to it for this round."""
         leg = await self._leg(at)
         ids = _stopped(leg)
@@ -66,9 +82,9 @@ class Repairs:
             await repairs.skip(conn, ids, Repair(asked.command, asked.actor.name, reason))
             await rounds.conclude(conn, [at.round])
             await _record(conn, "leg.skipped", at.path, asked, reason)
-        return await self._dispatch.read(at.round)
+        return await self._look(at)
 
-    async def cancel(self, at: "Place", asked: Asked, reason: str | None) -> Round:
+    async def cancel(self, at: "Place", asked: Asked, reason: str | None) -> Mended:
         """Cancel the round on this leg alone."""
         leg = await self._leg(at)
         async with self._database.connection() as conn:
@@ -77,7 +93,7 @@ class Repairs:
                 raise _nothing_to_mend(leg)
             await deliveries.announce_due(conn, [at.environment])
             await _record(conn, "leg.cancelled", at.path, asked, reason)
-        return await self._dispatch.follow(at.round, [asked.command], wait=asked.wait)
+        return await self._follow(at, [asked.command], asked)
 
     async def recover(
         self, wanted: Filter, asked: Asked, *, dry_run: bool, confirm: str | None
@@ -112,6 +128,14 @@ class Repairs:
             )
         return recovery
 
+    async def _follow(self, at: "Place", commands: Sequence[str], asked: Asked) -> Mended:
+        return await self._dispatch.follow(commands, partial(self._look, at), wait=asked.wait)
+
+    async def _look(self, at: "Place") -> Mended:
+        round_ = await self._dispatch.read(at.round)
+        [leg] = (leg for leg in round_.legs if (leg.environment, leg.game_code) == at.leg)
+        return Mended(round_, leg)
+
     async def _leg(self, at: "Place") -> Mendable:
         await self._dispatch.read(at.round)
         async with self._database.connection() as conn:
@@ -136,6 +160,10 @@ class Place:
     round: str
     environment: str
     game_code: str
+
+    @property
+    def leg(self) -> tuple[str, str]:
+        return self.environment, self.game_code
 
     @property
     def path(self) -> str:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
+
+from prometheus_client import Histogram
 
 from fleetkit import context, errors, ids
 from fleetkit.database import Connection, Database
@@ -21,6 +24,12 @@ DAY = timedelta(hours=24)
 # What a lease leaves beyond the call itself: the way to the replica and back to the ledger.
 LEASE_MARGIN = timedelta(seconds=1)
 LEASE = timedelta(seconds=4)
+
+SKEW: Final = Histogram(
+    "pitboss_round_skew_seconds",
+    "The spread between the first and the last accepted start of a round, as it was answered.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,10 @@ class Rounds:
         async def write(conn: Connection) -> Written:
             return await rounds.start(conn, command, game_type=types[0], legs=legs)
 
-        return Answered(await self._dispatch.run(command, write, wait=asked.wait))
+        round_ = await self._dispatch.run(command, write, wait=asked.wait)
+        if round_.skew_ms is not None:
+            SKEW.observe(round_.skew_ms / 1000)
+        return Answered(round_)
 
     async def bet_stop(self, round_id: str, asked: Asked) -> Answered:
         return await self._advance(await self.get(round_id), Kind.BET_STOP, {}, asked)

@@ -30,12 +30,14 @@ class Replies:
         self._look.set()
 
     async def run(self) -> None:
+        prepared = False
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_EVERY_S):
                     await self._look.wait()
             self._look.clear()
             try:
+                prepared = prepared or await self._prepare()
                 while await self._send():
                     pass
             except errors.Unavailable as error:
@@ -44,6 +46,14 @@ class Replies:
             except Exception:
                 log.exception("stream_replies_failed")
                 await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _prepare(self) -> bool:
+        """Have the replies' place be there before the first: RabbitMQ binds to nothing else."""
+        try:
+            await self._bus.length(REPLIES)
+        except errors.Unavailable:
+            return False
+        return True
 
     async def send_rest(self) -> None:
         """Send what there is before we go; what is left another gateway sends."""

@@ -9,8 +9,18 @@ from functools import partial
 
 from fleetkit import background, errors, logs
 from fleetkit.database import Connection, Database
+from gateway.services.backlog import BACKLOG
 from gateway.services.logins import IDLE
-from ledger.store import attempts, batches, breakers, events, idempotency, logins, stream_commands
+from ledger.store import (
+    attempts,
+    batches,
+    breakers,
+    deliveries,
+    events,
+    idempotency,
+    logins,
+    stream_commands,
+)
 
 log = logs.get(__name__)
 
@@ -41,7 +51,12 @@ async def _purge_batches(conn: Connection) -> None:
     await batches.purge(conn, older_than=BATCHES_KEPT)
 
 
+async def _count_backlog(conn: Connection) -> None:
+    BACKLOG.counts = await deliveries.count_unsettled(conn)
+
+
 CHORES = (
+    Chore("count_backlog", timedelta(seconds=5), _count_backlog),
     Chore("purge_stream_commands", timedelta(minutes=10), stream_commands.purge),
     Chore("seal_events", timedelta(seconds=3), _seal),
     Chore("ensure_partitions", timedelta(days=1), attempts.ensure_partitions),

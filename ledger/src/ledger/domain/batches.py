@@ -27,16 +27,6 @@ UNFINISHED: Final = frozenset({"waiting", "running"})
 # What a batch could not bring to an end: its time was up, or it was cancelled.
 LEFT: Final = frozenset({"pending", "not_begun"})
 
-COMMANDS: Final = (
-    Kind.START,
-    Kind.BET_STOP,
-    Kind.RESULT,
-    Kind.FINISH,
-    Kind.CANCEL,
-    Kind.PAUSE,
-    Kind.RESUME,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Order:

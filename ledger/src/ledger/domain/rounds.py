@@ -67,6 +67,14 @@ class Leg:
             return "bet_stopped"
         return self.state
 
+    @property
+    def settled(self) -> bool:
+        return self.last is None or self.last.state not in UNSETTLED
+
+    def may_settle_by(self, horizon: datetime) -> bool:
+        """Say whether what it owes is under way, or due before the horizon."""
+        return self.last is not None and self.last.may_settle_by(horizon)
+
 
 @dataclass(frozen=True, slots=True)
 class Round:

@@ -41,6 +41,15 @@ async def next_due(conn: Connection, environment: str) -> datetime | None:
     return cast("datetime | None", await conn.fetchval(NEXT_DUE, environment))
 
 
+async def count_unsettled(conn: Connection) -> dict[str, int]:
+    """Count what is due and not settled, by state."""
+    rows = await conn.fetch(
+        """SELECT state, count(*) FROM deliveries WHERE settled_at IS NULL AND NOT scheduled
+           GROUP BY state"""
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def settle(
     conn: Connection, settlements: Sequence[Settlement], *, instance: str
 ) -> list[Settled]:

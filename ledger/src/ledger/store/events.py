@@ -2,12 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import cast
+from datetime import datetime, timedelta
+from typing import Final, cast
 
+from fleetkit.clock import rfc3339
 from fleetkit.database import Connection
 from ledger.domain import feed
 from ledger.domain.history import Event
+
+_TIMES: Final = ("bet_stop_at", "next_attempt_at", "opened_at")
+
+
+def told(data: Mapping[str, object]) -> Mapping[str, object]:
+    """Give an event's data with its times as the contract has them; Postgres wrote them its way."""
+    times = {
+        name: rfc3339(datetime.fromisoformat(str(data[name])))
+        for name in _TIMES
+        if data.get(name) is not None
+    }
+    return {**data, **times} if times else data
 
 
 @dataclass(frozen=True, slots=True)

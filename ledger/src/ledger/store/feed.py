@@ -5,6 +5,7 @@ from typing import cast
 
 from fleetkit.database import Connection
 from ledger.domain.feed import Published, Wanted
+from ledger.store.events import told
 
 # The gateways wait here for what has been published.
 PUBLISHED_CHANNEL = "published"
@@ -80,7 +81,7 @@ async def read(
         _listed(wanted.tables),
         _listed(wanted.environments),
     )
-    return [Published(**dict(row)) for row in rows]
+    return [Published(**{**dict(row), "data": told(row["data"])}) for row in rows]
 
 
 def _listed(names: frozenset[str] | None) -> list[str] | None:

@@ -46,6 +46,17 @@ class Standing:
         self._judge = judge
         self._lock = asyncio.Lock()
 
+    async def follow(self, every_s: float) -> None:
+        """Take each new version soon, also where nobody tells of it."""
+        while True:
+            try:
+                await self.refresh()
+            except errors.Unavailable:
+                pass  # the last good configuration stays in force
+            except Exception:
+                log.exception("catalog_not_read")
+            await asyncio.sleep(every_s)
+
     async def refresh(self) -> None:
         """Take what is new; what is refused is tried again each time, for its secret may come."""
         async with self._lock:

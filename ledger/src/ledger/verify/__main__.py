@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -23,6 +23,12 @@ from ledger.verify.running import Scope, UnreadableError, Verdict, exists, verif
 BROKEN: Final = 1
 WRONG_USE: Final = 2
 AWAY: Final = 3
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sentence = f"{message[:1].upper()}{message[1:]}".rstrip(".")
+        sys.exit(_refuse(f"{sentence}; see: ./manage.sh verify --help", WRONG_USE))
 
 
 def _round(text: str) -> str:
@@ -53,7 +59,7 @@ def _simulator(text: str) -> str:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("verify", description="Check the ledger's invariants.")
+    parser = _Parser("verify", description="Check the ledger's invariants.")
     parser.add_argument("--round", type=_round, metavar="ID", help="one round instead of all")
     parser.add_argument("--since", type=_time, metavar="TIME", help="rounds started since then")
     parser.add_argument(

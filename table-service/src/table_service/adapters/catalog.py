@@ -1,16 +1,13 @@
 """The environment's configuration: a round ends on the version it began with."""
 
-import asyncio
 from contextlib import suppress
 from typing import Final
 
-from fleetkit import errors, logs
+from fleetkit import errors
 from ledger.domain.config import Environment
 from ledger.store.documents import Documents
 from ledger.store.standing import Standing
 from table_service.adapters import secrets
-
-log = logs.get(__name__)
 
 # With Redis a change is pushed; and a lease of a version not seen yet is looked up at once.
 POLL_S: Final = 5.0
@@ -33,14 +30,7 @@ class Catalog:
 
     async def follow(self) -> None:
         """Take each new version soon, also without Redis."""
-        while True:
-            try:
-                await self.refresh()
-            except errors.Unavailable:
-                pass  # the last good configuration stays in force
-            except Exception:
-                log.exception("catalog_not_read")
-            await asyncio.sleep(POLL_S)
+        await self._standing.follow(POLL_S)
 
     async def refresh(self) -> None:
         await self._standing.refresh()

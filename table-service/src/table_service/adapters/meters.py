@@ -26,6 +26,12 @@ DELIVERIES: Final = Counter(
 BREAKER: Final = Gauge(
     "pitboss_breaker_state", "0 closed, 0.5 probing, 1 open.", ["environment", "table_id"]
 )
+RESULT_DELIVERY: Final = Histogram(
+    "pitboss_result_delivery_seconds",
+    "How long a result took from the ledger to its acceptance by a target.",
+    ["environment"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
+)
 BET_STOP_LATENESS: Final = Histogram(
     "pitboss_bet_stop_lateness_seconds",
     "How long after its time a bet-stop was begun.",

@@ -45,17 +45,26 @@ class Store:
             meters.DELIVERIES.labels(self._environment, one.kind, one.state).inc()
             if one.followed:
                 self.on_follower(None)
+        written = {one.id for one in settled}
         for settlement in settlements:
-            if settlement.lease.kind is Kind.BET_STOP and settlement.attempts:
-                late = settlement.attempts[0].at - settlement.lease.due_at
-                meters.BET_STOP_LATENESS.labels(self._environment).observe(
-                    max(0.0, late.total_seconds())
-                )
+            if settlement.lease.id in written:
+                self._time(settlement)
             if settlement.state not in SETTLED:
                 self.on_follower(settlement.due_at)
             elif settlement.opened is not None and settlement.opened.bet_stop_at is not None:
                 self.on_follower(settlement.opened.bet_stop_at)
         return settled
+
+    def _time(self, settlement: Settlement) -> None:
+        """Note what has to come in time: bet-stops as they go out, results as they are taken."""
+        lease = settlement.lease
+        if lease.kind is Kind.BET_STOP and settlement.attempts:
+            meter, took = meters.BET_STOP_LATENESS, settlement.attempts[0].at - lease.due_at
+        elif lease.kind is Kind.RESULT and settlement.state == "accepted":
+            meter, took = meters.RESULT_DELIVERY, settlement.at - lease.written_at
+        else:
+            return
+        meter.labels(self._environment).observe(max(0.0, took.total_seconds()))
 
     async def warm(self) -> None:
         """Have the statement of every outcome prepared before the first one is written."""
