@@ -30,7 +30,7 @@ class Listening:
         cls, client: httpx.AsyncClient, *, last: int | None = None, **query: str
     ) -> AsyncIterator[Self]:
         headers = {} if last is None else {"last-event-id": str(last)}
-        timeout = httpx.Timeout(20, read=40)
+        timeout = httpx.Timeout(60)
         async with client.stream(
             "GET", "/v1/events", params=query, headers=headers, timeout=timeout
         ) as answer:
@@ -40,7 +40,7 @@ class Listening:
                 raise AssertionError(f"{answer.status_code}: {answer.text}")
             reading = asyncio.create_task(listening._read())
             # Its first words: from then on nothing is missed.
-            await eventually(lambda: listening.retry or listening.over, within_s=20)
+            await eventually(lambda: listening.retry or listening.over, within_s=60)
             try:
                 yield listening
             finally:
@@ -54,12 +54,12 @@ class Listening:
     def ids(self) -> list[int]:
         return [event["id"] for event in self.events]
 
-    async def wait_for(self, count: int, *, within_s: float = 20.0) -> list[dict[str, Any]]:
+    async def wait_for(self, count: int, *, within_s: float = 60.0) -> list[dict[str, Any]]:
         await eventually(lambda: len(self.events) >= count or self.over, within_s=within_s)
         assert len(self.events) >= count, (self.comments, self.failure)
         return self.events
 
-    async def wait_over(self, *, within_s: float = 20.0) -> None:
+    async def wait_over(self, *, within_s: float = 60.0) -> None:
         await eventually(lambda: self.over, within_s=within_s)
 
     async def _read(self) -> None:

@@ -11,7 +11,7 @@ from fleetkit.testing import eventually
 async def holding_open(fleet: Fleet, table: str, pool: str = "table-service-cit") -> list[str]:
     """Name the replicas that take this target's breaker for open."""
     found = []
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         for replica in await fleet.pool(pool):
             text = (await client.get(f"http://127.0.0.1:{replica.port}/metrics")).text
             if re.search(rf'breaker\S*{{[^}}]*"{table}"[^}}]*}} (1|0\.5)', text):
@@ -26,7 +26,7 @@ async def known_open(fleet: Fleet, table: str) -> None:
     async def heard() -> bool:
         return set(await holding_open(fleet, table)) == pool
 
-    await eventually(heard, within_s=20)
+    await eventually(heard)
 
 
 async def known_closed(fleet: Fleet, table: str) -> None:
@@ -35,4 +35,4 @@ async def known_closed(fleet: Fleet, table: str) -> None:
     async def heard() -> bool:
         return not await holding_open(fleet, table)
 
-    await eventually(heard, within_s=40)
+    await eventually(heard, within_s=90)

@@ -37,7 +37,7 @@ def tables(fleet: Fleet) -> TableApi:
     """Give the Table APIs of all environments, the floor's tables configured."""
     made = TableApi(next(p for p in fleet.processes().values() if p.service == "simulator").port)
     headers = {"authorization": f"Bearer {fleet.key}"}
-    with httpx.Client(base_url=fleet.url, headers=headers, trust_env=False) as client:
+    with httpx.Client(base_url=fleet.url, headers=headers, trust_env=False, timeout=60) as client:
         furnish(client, made)
     return made
 

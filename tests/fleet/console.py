@@ -175,12 +175,12 @@ class Console:
         return answer.round
 
     async def opened(self, table: str, **body: Any) -> Round:
-        """Start a round that must open everywhere."""
-        answer = await self.start(table, **body)
+        """Start a round that must open everywhere, however long it takes."""
+        answer = await self.start(table, **{"deadline_ms": 20_000, "wait_ms": 20_000, **body})
         assert answer.status == 201, answer.content
         return answer.round
 
-    async def settled(self, round_id: str, *, within_s: float = 20.0) -> Round:
+    async def settled(self, round_id: str, *, within_s: float = 60.0) -> Round:
         """Wait until nothing of the round's newest commands is pending."""
 
         async def look() -> Round | None:
@@ -207,7 +207,7 @@ class Console:
     ) -> Answer:
         return await self.ask("POST", f"/v1/rounds/{round_id}/legs/{leg}/{name}", body, key=key)
 
-    async def in_state(self, round_id: str, state: str, *, within_s: float = 20.0) -> Round:
+    async def in_state(self, round_id: str, state: str, *, within_s: float = 60.0) -> Round:
         async def look() -> Round | None:
             found = await self.read(round_id)
             return found if found.state == state else None
@@ -225,7 +225,7 @@ class Console:
         """Play one full round that must go well everywhere."""
         round_ = await self.opened(table)
         for name, body in (("bet-stop", {}), ("result", RESULTS[game]), ("finish", {})):
-            answer = await self.command(name, round_.round, **body)
+            answer = await self.command(name, round_.round, wait_ms=20_000, **body)
             assert answer.status == 200, (name, answer.content)
             round_ = answer.round
             assert round_.outcome == "complete", round_

@@ -26,7 +26,7 @@ FEW: Final = 8
 OPTIONS: Final[dict[str, dict[str, object]]] = {
     "driver": {"bet_stop": "driver"},
     "closing": {"finish_policy": "auto"},
-    "lasting": {"finish_policy": "auto", "deal_to_finish_ms": 2000},
+    "lasting": {"finish_policy": "auto", "deal_to_finish_ms": 4000},
 }
 
 

@@ -137,6 +137,6 @@ class Fleet:
     async def all_ready(self) -> bool:
         return all(one.state == "ready" for one in (await self.status()).values())
 
-    async def whole(self, *, within_s: float = 40.0) -> None:
+    async def whole(self, *, within_s: float = 120.0) -> None:
         """Wait until each process is ready again."""
         await eventually(self.all_ready, within_s=within_s)

@@ -76,6 +76,13 @@ class TableApi:
         """Count the calls that came in, whether they took effect or not."""
         return cast("int", self.control("GET", "requests/count")["total"])
 
+    def sent(self) -> int:
+        """Count the calls that came in, but for looks: a breaker of long ago may be probed."""
+        found = self.control("GET", "requests/count")["environments"]
+        counts = cast("dict[str, dict[str, int]]", found).values()
+        looks = ("get", "sessions")
+        return sum(n for each in counts for name, n in each.items() if name not in looks)
+
     def target(self, environment: str, code: str) -> Target:
         """Be somebody else who operates that table."""
         made = Target(self.port, environment, code)

@@ -57,7 +57,7 @@ async def opens(console: Console, table: str) -> None:
         found = await light(console, table)
         return any(PROBED in sentence for sentence in found["why"])
 
-    await eventually(told, within_s=20)
+    await eventually(told)
     found = await light(console, table)
     assert (found["light"], found["without"]) == ("go_without", [f"CIT/{table}"])
 
@@ -69,23 +69,29 @@ async def test_a_result_waits_out_an_outage(
     round_ = (await console.opened(table)).round
     assert (await console.bet_stop(round_)).status == 200
     outage = Outage(tables, table, fault)
-    answer = await console.result(round_, wait_ms=500, **RED)
+    answer = await console.result(round_, **RED)
     assert answer.status == 207
     last = answer.round.leg("CIT").last
     assert last.outcome in ("pending", "unknown")
     assert last.next_attempt_at is not None
     assert {o for e, o in answer.round.outcomes.items() if e != "CIT"} == {"accepted"}
     await opens(console, table)
+    await known_open(fleet, table)
     commands, probes = outage.commands, outage.calls("get")
-    await eventually(lambda: outage.calls("get") >= probes + 2, within_s=20)
+    await eventually(lambda: outage.calls("get") >= probes + 2)
     # the command is held back meanwhile, and a probe is a look: seldom, and by one replica only
     assert outage.commands == commands <= len(("first", "second", "third"))
     assert outage.calls("get") <= probes + 4
-    waiting = (await console.read(round_)).leg("CIT").last
-    assert (waiting.outcome in ("pending", "unknown"), waiting.code) == (True, "breaker_open")
-    assert waiting.next_attempt_at is not None
+
+    async def held_back() -> bool:
+        waiting = (await console.read(round_)).leg("CIT").last
+        assert waiting.outcome in ("pending", "unknown")
+        assert waiting.next_attempt_at is not None
+        return waiting.code == "breaker_open"
+
+    await eventually(held_back)
     outage.end()
-    done = await console.settled(round_, within_s=20)
+    done = await console.settled(round_)
     assert (done.outcome, tables.counts(table, "deal")) == ("complete", ONCE)
     await known_closed(fleet, table)
     assert (await console.finish(round_)).status == 200
@@ -93,7 +99,12 @@ async def test_a_result_waits_out_an_outage(
     async with Listening.open(console.client, last=0, **asked) as told:
         # once a change, whichever of the replicas noticed it
         assert [e["type"] for e in await told.wait_for(2)] == ["breaker.opened", "breaker.closed"]
-    assert (await light(console, table))["light"] == "go"
+
+    # The replicas know it before they have said so in Redis, where the gateway reads it.
+    async def goes() -> bool:
+        return bool((await light(console, table))["light"] == "go")
+
+    await eventually(goes)
 
 
 async def left_out(console: Console, table: str) -> Round:
@@ -130,13 +141,13 @@ async def test_a_breaker_is_shared_and_a_start_behind_it_is_answered_at_once(
     assert outage.calls("start") == starts
     await known_open(fleet, table)
 
-    outage.end()
     calls = tables.requests()
+    outage.end()
 
     async def closed() -> bool:
         return bool((await light(console, table))["light"] == "go")
 
-    await eventually(closed, within_s=40)
+    await eventually(closed, within_s=90)
     assert tables.requests() > calls, "a probe closed it, for nobody commanded anything"
     assert tables.counts(table, "start")["CIT"] == 1
 

@@ -58,7 +58,8 @@ def played(manage: Manage) -> dict[str, Any]:
 
 
 def ask(port: int, path: str) -> Any:
-    return httpx.get(f"http://127.0.0.1:{port}{path}", headers=KEY).raise_for_status().json()
+    url = f"http://127.0.0.1:{port}{path}"
+    return httpx.get(url, headers=KEY, timeout=30).raise_for_status().json()
 
 
 def read_versions(port: int) -> dict[str, int]:
@@ -92,7 +93,7 @@ def test_the_fleet_is_left_running_with_nothing_unresolved(
     manage: Manage, port: int, played: dict[str, Any]
 ) -> None:
     assert played["urls"]["swagger"] == f"http://127.0.0.1:{port}/docs"
-    assert httpx.get(played["urls"]["swagger"]).status_code == 200
+    assert httpx.get(played["urls"]["swagger"], timeout=30).status_code == 200
     assert ask(port, "/v1/rounds?unresolved=true")["rounds"] == []
     assert manage("status").returncode == 0
 
@@ -115,7 +116,7 @@ def test_a_round_left_open_is_ended_first(
 ) -> None:
     assert played
     url = f"http://127.0.0.1:{port}/v1/tables/ARO-002/rounds"
-    left = httpx.post(url, headers=KEY, timeout=10).raise_for_status().json()["round"]
+    left = httpx.post(url, headers=KEY, timeout=30).raise_for_status().json()["round"]
     done = manage("demo", "--json", "--rounds", "1")
     assert done.returncode == 0, done.stderr
     assert ask(port, f"/v1/rounds/{left}")["state"] == "cancelled"
@@ -127,7 +128,7 @@ def test_a_real_configuration_is_not_overwritten(
     assert played
     url = f"http://127.0.0.1:{port}/v1/config/environments/UAT"
     real = {"environment": "UAT", "base_url": "https://table-api.uat.example/v2/service"}
-    httpx.put(url, json={**real, "tables": []}, headers=KEY).raise_for_status()
+    httpx.put(url, json={**real, "tables": []}, headers=KEY, timeout=30).raise_for_status()
     before = read_versions(port)
     done = manage("demo")
     assert done.returncode == 1

@@ -43,7 +43,7 @@ async def test_no_route_answers_without_the_right_key(
         {"cookie": f"key={fleet.key}"},
     ]
     effects = tables.all_effects()
-    async with httpx.AsyncClient(base_url=fleet.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=fleet.url, trust_env=False, timeout=30) as client:
         for method, path in routes:
             for headers in wrong:
                 answer = await client.request(
@@ -115,7 +115,7 @@ async def test_what_is_malformed_below_json_is_a_problem_too(fleet: Fleet, sent:
     try:
         writer.write(sent)
         await writer.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             length = int(re.findall(r"content-length: (\d+)", head)[0])
             body = await reader.readexactly(length)
@@ -131,11 +131,11 @@ async def test_the_inner_door_is_closed_to_the_public_key(fleet: Fleet, table: s
     with socket.create_connection(("127.0.0.1", fleet.inner_port)):
         pass
     url = f"http://127.0.0.1:{fleet.inner_port}/prd/deliveries"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         for headers in ({}, {"authorization": f"Bearer {fleet.key}"}):
             answer = await client.post(url, json=[], headers=headers)
             assert answer.status_code == 401
-    async with httpx.AsyncClient(base_url=fleet.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=fleet.url, trust_env=False, timeout=30) as client:
         for path in ("/prd/deliveries", "/deliveries", "/metrics"):
             headers = {"authorization": f"Bearer {fleet.key}"}
             assert (await client.post(path, json=[], headers=headers)).status_code == 404

@@ -88,7 +88,7 @@ async def test_an_address_takes_over_from_one_that_refuses_connections(
     assert (await console.ask("PUT", path, closed)).status == 200
     try:
         assert await eventually(lambda: latest(console, path, closed["base_url"]))
-        round_ = await console.opened(table, deadline_ms=10_000, wait_ms=10_000)
+        round_ = await console.opened(table)
     finally:
         assert (await console.ask("PUT", path, right)).status == 200
     assert round_.leg("STG").served_by == there
@@ -110,7 +110,7 @@ async def test_an_open_breaker_sends_the_start_to_the_backup_at_once(
     round_ = await console.opened(table)
     assert (await console.bet_stop(round_.round)).status == 200
     down = tables.fail("status", environment="CIT", table=table, status=503, effect="before")
-    assert (await console.result(round_.round, wait_ms=0, **RED)).status == 202
+    assert (await console.result(round_.round, wait_ms=0, **RED)).status in (202, 207)
     await known_open(fleet, table)
     skipped = await skip(console, round_.round, table)
     assert skipped.leg("CIT").last.outcome == "skipped"
@@ -136,7 +136,7 @@ async def skip(
             return await console.read(round_id)
         return answer.round if answer.status == 200 else None
 
-    found: Round | None = await eventually(ask, within_s=10)
+    found: Round | None = await eventually(ask)
     assert found is not None
     return found
 
@@ -147,8 +147,8 @@ async def test_a_start_that_may_have_arrived_goes_nowhere_else(
 ) -> None:
     table = floor.take("backed")
     tables.fail(**fault, environment="CIT", table=table, operation="start", count=1)
-    answer = await console.start(table, deadline_ms=10_000)
-    done = await console.settled(answer.round.round, within_s=30)
+    answer = await console.start(table, deadline_ms=20_000)
+    done = await console.settled(answer.round.round)
     assert done.leg("CIT").served_by == table
     assert done.leg("CIT").last.outcome == "accepted"
     assert tables.effects(f"{table}-B") == []

@@ -7,7 +7,7 @@ from fleet.rig import Fleet
 
 def _ask(fleet: Fleet, key: str, path: str = "/v1/session") -> httpx.Response:
     headers = {"authorization": f"Bearer {key}", "x-forwarded-for": "192.0.2.1"}
-    return httpx.get(fleet.url + path, headers=headers, trust_env=False)
+    return httpx.get(fleet.url + path, headers=headers, trust_env=False, timeout=30)
 
 
 def test_a_key_is_made_listed_and_revoked_on_every_gateway(fleet: Fleet) -> None:
@@ -35,6 +35,8 @@ def test_nobody_says_for_themselves_where_they_come_from(fleet: Fleet) -> None:
     key = "pb_wrong"
     headers = {"x-forwarded-for": "192.0.2.1"}
     url = f"{fleet.url}/v1/login"
-    assert httpx.post(url, json={"key": key}, headers=headers, trust_env=False).is_client_error
+    body = {"key": key}
+    refused = httpx.post(url, json=body, headers=headers, trust_env=False, timeout=30)
+    assert refused.is_client_error
     found = _ask(fleet, fleet.key, "/v1/audit?action=login.failed").json()["entries"]
     assert {one["address"] for one in found} == {"127.0.0.1"}

@@ -12,7 +12,9 @@ from fleetkit.testing import eventually
 async def test_a_device_writes_and_an_operator_finds(fleet: Fleet) -> None:
     name = f"wheel-{secrets.token_hex(4)}"
     headers = {"authorization": f"Bearer {fleet.key}"}
-    async with httpx.AsyncClient(base_url=fleet.url, headers=headers, trust_env=False) as edge:
+    async with httpx.AsyncClient(
+        base_url=fleet.url, headers=headers, trust_env=False, timeout=30
+    ) as edge:
         made = (await edge.post("/v1/keys", json={"name": name, "role": "device"})).json()
         device = {"authorization": f"Bearer {made['key']}"}
         line = {"device_id": name, "level": "error", "message": "The ball left the wheel."}
@@ -35,7 +37,9 @@ async def test_one_search_shows_a_commands_way(fleet: Fleet, console: Console, t
         "authorization": f"Bearer {fleet.key}",
         "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01",
     }
-    async with httpx.AsyncClient(base_url=fleet.url, headers=headers, trust_env=False) as edge:
+    async with httpx.AsyncClient(
+        base_url=fleet.url, headers=headers, trust_env=False, timeout=30
+    ) as edge:
         started = await edge.post(
             f"/v1/tables/{table}/rounds", json={"wait_ms": 30_000}, timeout=60
         )

@@ -27,12 +27,12 @@ async def _whole(fleet: Fleet, console: Console) -> None:
 
 async def finish(console: Console, tables: TableApi, round_id: str) -> None:
     """Bring a round to its end and find each effect once."""
-    before = await console.settled(round_id, within_s=40)
+    before = await console.settled(round_id, within_s=90)
     if before.result is None:
         assert (await console.result(round_id, **RED)).status in (200, 202, 207)
-        await console.settled(round_id, within_s=40)
+        await console.settled(round_id, within_s=90)
     assert (await console.finish(round_id)).status in (200, 202, 207)
-    done = await console.settled(round_id, within_s=40)
+    done = await console.settled(round_id, within_s=90)
     assert (done.state, done.outcome, done.outcomes) == ("finished", "complete", ACCEPTED)
     for environment in ENVIRONMENTS:
         happened = tables.effects(done.table, environment)
@@ -63,7 +63,7 @@ async def test_a_replica_killed_with_calls_in_flight(
         )
         for one in names
     ]
-    await eventually(lambda: all(tables.struck(one) == 1 for one in faults), within_s=10)
+    await eventually(lambda: all(map(tables.struck, faults)))
     for process in pool:
         process.kill()
     tables.heal()
@@ -90,7 +90,7 @@ async def test_a_pool_that_is_down_altogether(
         process.kill(signal.SIGSTOP)
     try:
         answer = await console.result(dealt, wait_ms=1000, **RED)
-        started = await console.start(free, wait_ms=1000)
+        started = await console.start(free, wait_ms=1000, deadline_ms=20_000)
         assert {answer.status, started.status} <= {202, 207}
         for round_id in (dealt, started.round.round):
             await eventually(partial(all_but_uat, console, round_id))
@@ -98,12 +98,12 @@ async def test_a_pool_that_is_down_altogether(
     finally:
         for process in pool:
             process.kill(signal.SIGCONT)
-    done = await console.settled(dealt, within_s=40)
+    done = await console.settled(dealt)
     assert done.outcomes == ACCEPTED
     assert tables.counts(done.table, "deal") == ONCE
     await finish(console, tables, dealt)
     # the start had a deadline: it is adopted, or it did not take place
-    late = await console.settled(started.round.round, within_s=40)
+    late = await console.settled(started.round.round)
     took = late.leg("UAT").last.outcome == "accepted"
     assert tables.counts(free, "start")["UAT"] == int(took)
     assert (await console.cancel(late.round)).status in (200, 207)
@@ -117,13 +117,13 @@ async def test_a_pool_that_is_killed_again_and_again(
     for process in await fleet.pool("table-service-cit"):
         process.kill()
     answer = await console.result(round_, wait_ms=200, **RED)
-    assert answer.status == 207
+    assert answer.status in (202, 207)
     assert answer.round.leg("CIT").last.outcome == "pending"
     for _ in range(2):
         for process in await fleet.pool("table-service-cit"):
             if process.pid is not None:
                 process.kill()
-    await fleet.whole(within_s=60)
+    await fleet.whole()
     await finish(console, tables, round_)
 
 
@@ -136,7 +136,7 @@ async def test_all_that_a_restart_could_forget_is_remembered(
     for service in ("gateway", "table-service-prd"):
         for process in await fleet.pool(service):
             process.kill()
-    await eventually(lambda: tables.counts(table, "bet-stop") == ONCE, within_s=30)
+    await eventually(lambda: tables.counts(table, "bet-stop") == ONCE, within_s=60)
     await fleet.whole()
     assert (await console.in_state(round_.round, "bet_stopped")).states["PRD"] == "bet_stopped"
     await finish(console, tables, round_.round)
@@ -148,7 +148,7 @@ async def test_a_gateway_killed_with_a_command_under_way(
     round_ = (await console.opened(table)).round
     assert (await console.bet_stop(round_)).status == 200
     gateway = await fleet.one("gateway")
-    fault = tables.fail("latency", table=table, operation="deal", ms=1500)
+    fault = tables.fail("latency", table=table, operation="deal", ms=1800)
     key = new_key()
     asking = asyncio.create_task(console.result(round_, key=key, **RED))
     await eventually(lambda: tables.struck(fault) == len(ENVIRONMENTS))
@@ -161,7 +161,7 @@ async def test_a_gateway_killed_with_a_command_under_way(
         answers.append(await console.result(round_, key=key, **RED))
         return answers[-1].status in (200, 202, 207)
 
-    await eventually(again, within_s=30)
+    await eventually(again, within_s=60)
     assert answers[-1].round.result == RED
     await fleet.whole()
     await finish(console, tables, round_)
@@ -177,25 +177,25 @@ async def test_postgres_killed(
     postgres.kill(signal.SIGSTOP)  # away for as long as the test wants
     for child in psutil.Process(postgres.pid).children():
         child.kill()
-    requests = tables.requests()
+    sent = tables.sent()
     try:
         answer = await console.start(idle)
         assert (answer.status, answer.headers["retry-after"] >= "1") == (503, True)
         assert answer.problem.detail.endswith(".")
         refused = await console.result(running, **RED)
         assert refused.status == 503
-        assert tables.requests() == requests
+        assert tables.sent() == sent
     finally:
         postgres.kill(signal.SIGKILL)
 
     answers: list[Answer] = []
 
     async def goes_on() -> bool:
-        answers.append(await console.start(idle))
+        answers.append(await console.start(idle, deadline_ms=60_000))
         assert answers[-1].status in (503, 201, 202, 207), answers
         return answers[-1].status != 503
 
-    await eventually(goes_on, within_s=30)
+    await eventually(goes_on, within_s=60)
     await finish(console, tables, answers[-1].round.round)
     await finish(console, tables, running)
     await fleet.whole()
@@ -238,10 +238,10 @@ async def test_nginx_worker_killed(
             assert answer.status in (201, 202, 207), answer
             return answer
 
-        return await eventually(ask, within_s=30)
+        return await eventually(ask, within_s=60)
 
     asking = [asyncio.create_task(start(name)) for name in names]
-    await eventually(lambda: all(map(tables.struck, faults)), within_s=10)
+    await eventually(lambda: all(map(tables.struck, faults)))
     for worker in master.children():
         worker.kill()
     for answer in await asyncio.gather(*asking):

@@ -46,7 +46,7 @@ async def mended(console: Console, round_id: str) -> Round:
         found = await console.read(round_id)
         return found if set(found.states.values()) == {"finished"} else None
 
-    found: Round | None = await eventually(look, within_s=20)
+    found: Round | None = await eventually(look)
     assert found is not None
     return found
 
@@ -137,7 +137,7 @@ async def test_what_there_is_not_to_mend(console: Console, tables: TableApi, flo
 async def test_a_bet_stop_timer_is_nothing_to_mend(
     console: Console, tables: TableApi, table: str, name: str
 ) -> None:
-    tables.arrange_all(table, bet_period_s=2)
+    tables.arrange_all(table, bet_period_s=4)
     round_ = await console.opened(table)
     answer = await console.repair(name, leg(table), round_.round, reason=WHY)
     assert (answer.status, answer.problem.code) == (409, "leg_settled")
@@ -191,7 +191,7 @@ async def test_a_pending_result_is_sent_at_once_when_asked(
     """A leg that waits for its next attempt doesn't wait for it when an operator knows better."""
     round_ = await console.opened(table)
     tables.fail("retry_after", environment="CIT", table=table, operation="deal", value=60, count=1)
-    answer = await console.result(round_.round, wait_ms=500, **RED)
+    answer = await console.result(round_.round, **RED)
     assert answer.status == 207
     waiting = answer.round.leg("CIT").last
     assert (waiting.outcome, waiting.code) == ("pending", "http_429")

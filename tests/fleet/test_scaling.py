@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -17,6 +18,12 @@ async def counts(fleet: Fleet) -> dict[str, int]:
     """Count the ready replicas of each service."""
     ready = [one.service for one in (await fleet.status()).values() if one.state == "ready"]
     return {name: ready.count(name) for name in ready}
+
+
+async def stands(fleet: Fleet, expected: dict[str, int]) -> bool:
+    """Look again where a replica under load was too slow to say in time that it is ready."""
+    shown = await counts(fleet)
+    return {name: shown[name] for name in expected} == expected
 
 
 @pytest.fixture(autouse=True)
@@ -40,8 +47,7 @@ async def test_scaling_under_load_fails_no_request(fleet: Fleet, floor: Floor) -
         ):
             said = await fleet.manage("scale", *wishes)
             assert said.code == 0, said
-            shown = await counts(fleet)
-            assert {name: shown[name] for name in expected} == expected
+            await eventually(partial(stands, fleet, expected))
             await load.more(4)
     assert load.failures == []
 
@@ -64,7 +70,7 @@ async def test_new_replicas_take_part(fleet: Fleet, console: Console, floor: Flo
         return served()
 
     table = floor.take()
-    await eventually(play, within_s=40)
+    await eventually(play, within_s=120)
 
 
 async def test_a_killed_replica_is_back_and_counted(
@@ -86,7 +92,7 @@ async def test_a_killed_replica_is_back_and_counted(
         now = (await fleet.status())[victim.instance]
         return now.state == "ready" and now.pid not in (None, victim.pid)
 
-    await eventually(back, within_s=30)
+    await eventually(back, within_s=90)
     now = await fleet.status()
     assert now[victim.instance].restarts == victim.restarts + 1
     assert now[other.instance].pid == other.pid

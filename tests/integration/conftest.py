@@ -75,6 +75,10 @@ class PostgresServer:
     async def stop(self) -> None:
         await self._background.wait(programs.stop(self._process, postgres.program(self.server)))
 
+    async def kill(self) -> None:
+        programs.kill_group(self._process.pid)
+        await self._background.wait(self._process.wait())
+
     async def start(self) -> None:
         await self._background.wait(self._start())
 

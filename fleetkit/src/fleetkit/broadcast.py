@@ -2,18 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import orjson
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from fleetkit import background, ids, logs
-from fleetkit.redislink import Connection
+from fleetkit.redislink import connect
 
 log = logs.get(__name__)
 
@@ -43,23 +40,19 @@ class Broadcast:
 
     def __init__(self, client: Any, listener: Any, instance: str) -> None:
         self.listening = asyncio.Event()
+        self._tried = asyncio.Event()
         self._client = client
         self._listener = listener
         self._instance = instance
         self._handlers: dict[str, list[Handler]] = {}
+        self._late: list[tuple[str, Handler]] = []
 
     @classmethod
     @asynccontextmanager
     async def listen(cls, redis_url: str, instance: str) -> AsyncIterator[Self]:
         """Listen as long as the block lasts, over a connection that comes back by itself."""
-        options: dict[str, Any] = {
-            "socket_connect_timeout": CONNECT_S,
-            "retry": Retry(NoBackoff(), 0),
-            "decode_responses": False,
-            "connection_class": Connection,
-        }
-        client = Redis.from_url(redis_url, socket_timeout=CONNECT_S, **options)
-        listener = Redis.from_url(redis_url, socket_timeout=None, **options)
+        client = connect(redis_url, timeout_s=CONNECT_S, connect_s=CONNECT_S)
+        listener = connect(redis_url, timeout_s=None, connect_s=CONNECT_S)
         bus = cls(client, listener, instance)
         try:
             async with background.running(bus._run()):
@@ -68,9 +61,20 @@ class Broadcast:
             await client.aclose()
             await listener.aclose()
 
+    async def begun(self) -> None:
+        """Wait until it listens, unless Redis is away: whoever serves then misses no word."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * CONNECT_S):
+                await self._tried.wait()
+        late, self._late = self._late, []
+        for kind, handler in late:
+            await self._ask(kind, handler, None)
+
     def on(self, kind: str, handler: Handler) -> None:
         """Have the handler called for each broadcast of a kind, and with None after a gap."""
         self._handlers.setdefault(kind, []).append(handler)
+        if self.listening.is_set():
+            self._late.append((kind, handler))
 
     async def send(self, kind: str, body: Body) -> Sent:
         """Tell all; whoever can't be told now asks by itself soon, so this never fails."""
@@ -116,6 +120,7 @@ class Broadcast:
             except Exception:
                 log.exception("broadcast_failed")
             finally:
+                self._tried.set()
                 self.listening.clear()
                 await _close(pubsub)
             await asyncio.sleep(backoff_s)
@@ -126,6 +131,7 @@ class Broadcast:
         self.listening.set()
         for kind in list(self._handlers):
             await self._call(kind, None)
+        self._tried.set()
         quiet = False
         while True:
             message = await pubsub.get_message(timeout=PROBE_EVERY_S)
@@ -160,12 +166,16 @@ class Broadcast:
         """Call our own; a failure is logged, not acknowledged, and does not end the listening."""
         fine = True
         for handler in self._handlers.get(kind, []):
-            try:
-                await handler(body)
-            except Exception:
-                log.exception("broadcast_handler_failed", kind=kind)
-                fine = False
+            fine = await self._ask(kind, handler, body) and fine
         return fine
+
+    async def _ask(self, kind: str, handler: Handler, body: Body | None) -> bool:
+        try:
+            await handler(body)
+        except Exception:
+            log.exception("broadcast_handler_failed", kind=kind)
+            return False
+        return True
 
 
 async def _close(pubsub: Any) -> None:

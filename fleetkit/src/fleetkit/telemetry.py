@@ -20,6 +20,7 @@ from prometheus_client import Counter
 
 from fleetkit import background, context, errors, ids, logs
 from fleetkit.bus import Bus, Full, Queue, open_bus
+from fleetkit.clock import rfc3339
 
 log = logs.get(__name__)
 
@@ -72,6 +73,7 @@ class Reporter:
         self._run = ids.new()
         self._numbers = count(1)
         self._away = False
+        self._under_way = 0
         self.dropped = 0
 
     @classmethod
@@ -91,7 +93,8 @@ class Reporter:
 
     @property
     def waiting(self) -> int:
-        return len(self._waiting)
+        """Count those that the bus has not confirmed."""
+        return len(self._waiting) + self._under_way
 
     def report(
         self,
@@ -138,6 +141,7 @@ class Reporter:
     async def _publish_some(self) -> None:
         """Publish the oldest; those whose fate is not known are told again, under the same id."""
         some = [self._waiting.popleft() for _ in range(min(PER_PUBLICATION, len(self._waiting)))]
+        self._under_way += len(some)
         try:
             await self._bus.publish_many(self._queue, [{"body": self._write(one)} for one in some])
         except Full as error:
@@ -146,6 +150,8 @@ class Reporter:
         except BaseException:
             self._keep(some)
             raise
+        finally:
+            self._under_way -= len(some)
 
     def _keep(self, some: Sequence[_Told]) -> None:
         room = max(0, MOST_WAITING - len(self._waiting))
@@ -169,4 +175,4 @@ class Reporter:
 
 
 def stamp(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return rfc3339(datetime.fromtimestamp(at, UTC))

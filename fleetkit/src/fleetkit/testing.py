@@ -2,10 +2,11 @@
 
 import asyncio
 import inspect
+import random
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar, overload
 
 import httpx
@@ -14,6 +15,8 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 POLL_S: Final = 0.01
+PATIENCE_S: Final = 30.0
+"""Long, as a machine may stand still: what comes late is no fault, and what never comes is told."""
 
 Found = TypeVar("Found")
 
@@ -26,7 +29,7 @@ async def eventually(check: Callable[[], Awaitable[Found]], *, within_s: float =
 async def eventually(check: Callable[[], Found], *, within_s: float = ...) -> Found: ...
 
 
-async def eventually(check: Callable[[], Any], *, within_s: float = 5.0) -> Any:
+async def eventually(check: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
     """Poll until the check answers something true and raises nothing; give that answer."""
     deadline = time.monotonic() + within_s
     pause_s = POLL_S
@@ -51,7 +54,7 @@ async def eventually(check: Callable[[], Any], *, within_s: float = 5.0) -> Any:
         pause_s = min(pause_s * 1.5, 0.2)
 
 
-def until(check: Callable[[], Any], seconds: float = 20.0) -> None:
+def until(check: Callable[[], Any], seconds: float = PATIENCE_S) -> None:
     """Poll likewise where there is no loop, until the check answers something true."""
     deadline = time.monotonic() + seconds
     while not check():
@@ -61,11 +64,15 @@ def until(check: Callable[[], Any], seconds: float = 20.0) -> None:
 
 
 def free_port() -> int:
-    """Find a port of the loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Find a port of the loopback that nobody listens on just now.
+
+    Below those that connections and other servers are given, which would take it meanwhile.
+    """
+    while True:
+        port = random.randint(10_000, 19_999)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @asynccontextmanager

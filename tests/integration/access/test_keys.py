@@ -107,7 +107,7 @@ async def test_a_revoked_key_is_refused_in_the_middle_of_its_requests(gate: Gate
     for client in clients:
         answer = await client.get("/v1/session", headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "wrong_key")
-    await asyncio.wait_for(asyncio.gather(*running), 5)
+    await asyncio.wait_for(asyncio.gather(*running), 30)
     again = await gate.client.delete(f"/v1/keys/{made['id']}", headers=ADMIN)
     assert again.json() == revoked.json()
 
@@ -125,7 +125,7 @@ async def test_a_revoked_key_is_refused_without_redis_too(
     async def over() -> bool:
         return bool((await other.get("/v1/session", headers=headers)).status_code == 401)
 
-    await eventually(over, within_s=10)
+    await eventually(over)
 
 
 async def test_an_unknown_key_is_not_revoked(gate: Gate) -> None:

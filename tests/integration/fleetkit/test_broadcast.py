@@ -41,7 +41,7 @@ async def test_all_hear_it_and_say_so(redis_url: str) -> None:
         sender = replicas[0].bus
         sent = await sender.send("config", {"environment": "PRD", "version": 4})
         assert sent.receivers == 5
-        assert await sender.acks(sent, within_s=5) == 5
+        assert await sender.acks(sent, within_s=30) == 5
         assert all(one.heard == [None, {"environment": "PRD", "version": 4}] for one in replicas)
 
 
@@ -54,17 +54,18 @@ async def test_one_that_failed_is_not_counted_and_goes_on(redis_url: str) -> Non
                 raise RuntimeError("planted")
 
         two.bus.on("config", fail)
-        sent = await one.bus.send("config", {"fail": True})
-        assert await one.bus.acks(sent, within_s=0.3) == 1
+        failed = await one.bus.send("config", {"fail": True})
         sent = await one.bus.send("config", {})
-        assert await one.bus.acks(sent, within_s=5) == 2
+        assert await one.bus.acks(sent, within_s=30) == 2
+        # Each hears one after the other, so that both are done with the first too.
+        assert await one.bus.acks(failed, within_s=0) == 1
 
 
 async def test_what_nobody_waits_for_is_acknowledged(redis_url: str) -> None:
     async with AsyncExitStack() as stack:
         replicas = await listening(stack, redis_url, 2)
         bus = replicas[0].bus
-        assert await bus.acks(await bus.send("keys", {"id": "x"}), within_s=5) == 2
+        assert await bus.acks(await bus.send("keys", {"id": "x"}), within_s=30) == 2
 
 
 async def test_what_can_not_be_read_breaks_nothing(redis_url: str) -> None:
@@ -73,7 +74,7 @@ async def test_what_can_not_be_read_breaks_nothing(redis_url: str) -> None:
         for garbage in (b"", b"\xff", b"[]", b'{"id": 1}', b'{"id":"a","kind":"config","body":3}'):
             await one.bus._client.publish("pitboss:broadcast", garbage)
         sent = await one.bus.send("config", {"n": 1})
-        assert await one.bus.acks(sent, within_s=5) == 1
+        assert await one.bus.acks(sent, within_s=30) == 1
         assert one.heard == [None, {"n": 1}]
 
 
@@ -88,11 +89,22 @@ async def test_after_a_gap_everybody_looks_for_themselves(spare_valkey: Server) 
         finally:
             await spare_valkey.start()
         for each in (one, two):
-            await eventually(lambda: each.heard == [None, None], within_s=10)  # noqa: B023
+            await eventually(lambda: each.heard == [None, None])  # noqa: B023
         sent = await one.bus.send("config", {"n": 2})
-        assert await one.bus.acks(sent, within_s=5) == sent.receivers == 2
+        assert await one.bus.acks(sent, within_s=30) == sent.receivers == 2
 
 
 async def test_an_absent_redis_costs_nothing() -> None:
     async with Broadcast.listen(f"redis://127.0.0.1:{free_port()}/0", "replica") as bus:
+        await bus.begun()
+        assert not bus.listening.is_set()
         assert (await bus.send("config", {})).receivers == 0
+
+
+async def test_whoever_comes_late_looks_before_it_serves(redis_url: str) -> None:
+    async with Broadcast.listen(redis_url, "replica") as bus:
+        await bus.begun()
+        assert bus.listening.is_set()
+        late = Hearing(bus)
+        await bus.begun()
+        assert late.heard == [None]

@@ -51,11 +51,12 @@ async def running(database_url: str, redis_url: str) -> AsyncIterator[Toy]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error", str(TOY), env=environment, stdout=asyncio.subprocess.PIPE
     )
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         toy = Toy(process, client)
         reading = asyncio.create_task(toy.read())
         try:
-            await eventually(lambda: client.get("/healthz"), within_s=20)
+            await eventually(lambda: client.get("/healthz"), within_s=60)
             yield toy
         finally:
             if process.returncode is None:
@@ -72,13 +73,17 @@ async def test_readiness_follows_postgres_and_only_shows_redis(
         async def answers(status: int) -> bool:
             return (await toy.client.get("/readyz")).status_code == status
 
-        ready = await toy.client.get("/readyz")
-        assert ready.status_code == 200
-        assert ready.json() == {
-            "status": "ready",
-            "in_flight": 0,
-            "checks": {"postgres": {"ok": True}, "redis": {"ok": True}},
-        }
+        async def whole() -> bool:
+            ready = await toy.client.get("/readyz")
+            assert ready.status_code == 200
+            assert ready.json() == {
+                "status": "ready",
+                "in_flight": 0,
+                "checks": {"postgres": {"ok": True}, "redis": {"ok": True}},
+            }
+            return True
+
+        await eventually(whole)
         await spare_valkey.stop()
         try:
             without = await toy.client.get("/readyz")
@@ -106,7 +111,7 @@ async def test_sigterm_finishes_what_runs_and_leaves_with_0(
         await eventually(lambda: toy.find("slow_started"))
         toy.process.send_signal(signal.SIGTERM)
         assert (await call).json() == {"slow": "done"}
-        assert await asyncio.wait_for(toy.process.wait(), 10) == 0
+        assert await asyncio.wait_for(toy.process.wait(), 60) == 0
         await eventually(lambda: toy.find("service_stopped"))
 
 
@@ -154,7 +159,7 @@ async def test_a_busy_port_is_one_error_line_and_no_success() -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(second.communicate(), 20)
+        out, err = await asyncio.wait_for(second.communicate(), 60)
         assert second.returncode not in {0, None}
         assert err == b""
         assert b"address already in use" in out

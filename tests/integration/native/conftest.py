@@ -59,7 +59,7 @@ class Fleet:
             env=self.environment(**extra),
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=180,
             check=False,
         )
         return Said(done.returncode, done.stdout, done.stderr)
@@ -111,7 +111,7 @@ class Load:
         return sum(self.answered.values())
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while not condition():  # noqa: ASYNC110  # the clients set no event
                 await asyncio.sleep(0.02)
 

@@ -107,9 +107,9 @@ def test_each_killed_process_is_back(fleet: Fleet, until: Callable[..., None]) -
             entry = fleet.status()[name]
             return bool(entry["state"] == "ready" and entry["pid"] not in {None, pid})
 
-        until(is_back)
+        until(is_back, 90)
         assert fleet.status()[name]["restarts"] >= 1
-    until(lambda: fleet.ready() == ALL)
+    until(lambda: fleet.ready() == ALL, 90)
 
 
 async def test_a_killed_replica_costs_at_most_what_it_was_answering(
@@ -137,15 +137,15 @@ def test_status_tells_of_a_process_that_keeps_dying(
 
     for deaths in (1, 2):
         os.kill(fleet.status()["table-service-cit-1"]["pid"], signal.SIGKILL)
-        until(partial(is_back, deaths))
+        until(partial(is_back, deaths), 90)
     assert fleet.status()["table-service-cit-1"]["port"] == port
 
 
 def test_a_killed_supervisor_is_told_of_and_cleaned_up_after(fleet: Fleet) -> None:
     before = fleet.status()
-    supervisor = psutil.Process(before["gateway-1"]["pid"]).ppid()
-    os.kill(supervisor, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(supervisor)] if psutil.pid_exists(supervisor) else [], 5)
+    supervisor = psutil.Process(psutil.Process(before["gateway-1"]["pid"]).ppid())
+    supervisor.kill()
+    psutil.wait_procs([supervisor], 30)
     os.kill(before["nginx"]["pid"], signal.SIGKILL)  # its workers live on and hold the port
     said = fleet.run("status")
     assert said.code == 3
@@ -232,7 +232,9 @@ def test_wrong_settings_are_one_sentence(bare_fleet: Fleet) -> None:
     assert not bare_fleet.state.exists()
 
 
-def test_a_service_that_cannot_start_is_named(bare_fleet: Fleet, tmp_path: Path) -> None:
+def test_a_service_that_cannot_start_is_named(
+    bare_fleet: Fleet, tmp_path: Path, until: Callable[..., None]
+) -> None:
     broken = tmp_path / "broken" / "gateway"
     broken.mkdir(parents=True)
     (broken / "__init__.py").touch()
@@ -245,4 +247,4 @@ def test_a_service_that_cannot_start_is_named(bare_fleet: Fleet, tmp_path: Path)
     assert "./manage.sh logs gateway" in said.err
     assert time.monotonic() - started < 50
     assert bare_fleet.status()["gateway-1"]["state"] == "failed"
-    assert bare_fleet.status()["table-service-prd-1"]["state"] == "ready"
+    until(lambda: "table-service-prd-1" in bare_fleet.ready())

@@ -35,12 +35,12 @@ def test_sigterm_stops_it_at_once_with_calls_in_flight() -> None:
         with socket.create_connection(("127.0.0.1", sim.port), timeout=10) as raw:
             raw.sendall(b"GET /cit/v2/service/tables/A HTTP/1.1\r\n\r\n")
             sim.process.terminate()
-            assert sim.process.wait(timeout=5) == 0
+            assert sim.process.wait(timeout=30) == 0
 
 
 def test_a_busy_port_is_said_in_a_sentence(sim: Simulator) -> None:
     command = [sys.executable, "-m", "simulator", "--bind", f"127.0.0.1:{sim.port}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"simulator can't listen on 127.0.0.1:{sim.port}")
     assert len(done.stderr.splitlines()) == 1
@@ -52,7 +52,7 @@ def test_a_busy_port_is_said_in_a_sentence(sim: Simulator) -> None:
 )
 def test_wrong_options_are_refused(options: list[str]) -> None:
     command = [sys.executable, "-m", "simulator", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert options[0] in done.stderr
 
@@ -114,13 +114,13 @@ def test_a_caller_gone_before_its_answer_leaves_no_trace(sim: Simulator, target:
         with socket.create_connection(("127.0.0.1", sim.port), timeout=10) as raw:
             raw.sendall(f"GET {target.service}/tables/ARO-001 HTTP/1.1\r\n\r\n".encode())
     descriptors = f"/proc/{sim.process.pid}/fd"
-    until(lambda: count_files(descriptors) <= 40, 10)
+    until(lambda: count_files(descriptors) <= 40)
 
 
 def test_callers_gone_during_faults_are_no_error(capfd: pytest.CaptureFixture[str]) -> None:
     kinds = ["reset", "cut", "html", "trickle", "close", "hang"]
     with run_simulator() as sim:
-        sim.add_fault("latency", ms=50)
+        sim.add_fault("latency", ms=500)
         for kind in kinds:
             sim.add_fault(kind, table=kind, **({"ms": 1} if kind == "trickle" else {}))
         for code in [*kinds, "plain"]:

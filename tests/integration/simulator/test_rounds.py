@@ -214,7 +214,7 @@ def test_a_table_stops_bets_itself(sim: Simulator, target: Target) -> None:
     created = datetime.fromisoformat(str(started.round["createdAt"]))
     stop = datetime.fromisoformat(str(started.round["betStopTime"]))
     assert stop - created == timedelta(milliseconds=250)
-    until(lambda: target.get().round["status"] == "bet-txn-stopped", 10)
+    until(lambda: target.get().round["status"] == "bet-txn-stopped")
     last = sim.effects(environment=target.environment)[-1]
     assert (last["operation"], last["round"]) == ("auto-bet-stop", started.round_id)
     assert last["at"] == started.round["betStopTime"]

@@ -54,7 +54,7 @@ class Desk:
     async def configure(self, *, quick: bool = False, **options: Any) -> None:
         """Put the next version of the environment; `quick` gives up on a call soon."""
         operations = ("start", "bet-stop", "deal", "finish", "cancel", "get")
-        timeouts = dict.fromkeys(operations, 500 if quick else 2000)
+        timeouts = dict.fromkeys(operations, 1000 if quick else 2000)
         document = {
             "environment": "CIT",
             "base_url": f"http://127.0.0.1:{self.sim.port}/{self.world.lower()}/v2/service",
@@ -150,7 +150,7 @@ class Desk:
         )
         made = Process(process, f"http://{bind}")
         self._stack.push_async_callback(made.close)
-        await eventually(made.ready, within_s=15)
+        await eventually(made.ready, within_s=60)
         return made
 
     @staticmethod
@@ -207,7 +207,7 @@ class Desk:
         )
         return {row["game_code"]: row["state"] for row in found}
 
-    async def settled(self, round_id: str, kind: Kind, *, within_s: float = 15) -> dict[str, str]:
+    async def settled(self, round_id: str, kind: Kind, *, within_s: float = 60) -> dict[str, str]:
         """Wait until all deliveries of a kind are settled; give how."""
 
         async def look() -> dict[str, str] | None:

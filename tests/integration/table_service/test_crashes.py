@@ -21,7 +21,7 @@ async def test_what_a_killed_replica_had_in_flight_is_looked_at_by_another(desk:
     doomed = await desk.launch(1)
     desk.fault("hang", "start", effect="after")
     desk.fault("hang", "start", "UNSENT")
-    written = await desk.start("ARO-001", "UNSENT", lease_s=2)
+    written = await desk.start("ARO-001", "UNSENT", lease_s=4)
     round_id = written.leases[0].round_id
     handing = asyncio.create_task(desk.hand(doomed.client, written.leases))
     await eventually(lambda: desk.asked("start") == 2)
@@ -52,7 +52,7 @@ async def test_told_to_go_a_replica_finishes_what_runs(desk: Desk) -> None:
     leaving.process.send_signal(signal.SIGTERM)
     answer = await handing
     assert (answer.status_code, answer.json()) == (200, {"settled": 1})
-    assert await asyncio.wait_for(leaving.process.wait(), 10) == 0
+    assert await asyncio.wait_for(leaving.process.wait(), 60) == 0
     for written in (handed, carried):
         states = await desk.states(written.leases[0].round_id, Kind.START)
         assert set(states.values()) == {"accepted"}
@@ -65,9 +65,9 @@ async def test_a_database_that_goes_away_loses_nothing(
     await migrations.apply(spare_postgres.url(), FOLDER)
     owner, service = (spare_postgres.url(role=f"pitboss_{r}") for r in ("owner", "table_service"))
     desk = await make_desk(owner, service, redis_url)
-    await desk.configure(timeouts={"start": 3000})
-    desk.fault("latency", "start", ms=700)
-    written = await desk.start("ARO-001", "QUICK", lease_s=4)
+    await desk.configure(timeouts={"start": 5000})
+    desk.fault("latency", "start", ms=2500)
+    written = await desk.start("ARO-001", "QUICK", lease_s=6)
     round_id = written.leases[0].round_id
     async with desk.replica() as client:
         handing = asyncio.create_task(desk.hand(client, written.leases))

@@ -25,7 +25,7 @@ async def test_bets_are_stopped_at_their_time_on_their_round(desk: Desk) -> None
 
 async def test_a_timer_stops_no_bets_of_a_later_round(desk: Desk) -> None:
     await desk.configure()
-    desk.sim.control("PUT", f"tables/{desk.world}/ARO-001", {"bet_period_s": 1})
+    desk.sim.control("PUT", f"tables/{desk.world}/ARO-001", {"bet_period_s": 3})
     async with desk.replica() as client:
         first = await desk.opened(client)
         (leg,) = await desk.rows("SELECT * FROM legs")
