@@ -22,6 +22,9 @@ _RATE: Final = _STUDIOS * _TABLES / _ROUND_S  # rounds a second
 _SIZES: Final = (1, 10, 100, 1000)
 _DAY_S: Final = 86_400
 _FULL: Final = 0.6  # of a core, so that a minute's peak still has room
+_REST_S: Final = 2.0
+"""The lines and figures of the warm-up are written by then, and not taken for idleness."""
+
 _SHOWN: Final = ("nginx", "gateway", "table-service", "postgres")
 _ORDER: Final = ("start", "bet-stop", "result", "finish")
 _STORED: Final = "SELECT pg_current_wal_insert_lsn() - '0/0', pg_database_size(current_database())"
@@ -52,10 +55,11 @@ class _Spent:
 
 async def run(ground: Ground, *, quick: bool) -> Report:
     """Play rounds at the rate of ten studios, whole ones, and look at what they leave behind."""
-    seconds, idle_s = (4.0, 1.0) if quick else (60.0, 20.0)
+    seconds, idle_s = (4.0, 2.0) if quick else (60.0, 20.0)
     floor = tables("TEN", _STUDIOS * _TABLES // (4 if quick else 1))
     await ground.lay(floor)
     await warm_up(ground, floor)
+    await asyncio.sleep(_REST_S)
     samples: list[Sample] = []
 
     async def act(number: int) -> None:
