@@ -24,16 +24,17 @@ router = APIRouter(
     route_class=Tried,
 )
 
+_OLD: JsonDict = {
+    "name": "CIT",
+    "get_url": "https://table-api.cit.example/v2/service/tables/",
+    "post_url": "https://table-api.cit.example/v2/service/tables/",
+    "game_code": "ARO-001",
+}
 # Read by hand: what is wrong in a file is told by its place in the file.
-_FILE: JsonDict = {"anyOf": [{"type": "array", "items": {}}, {"type": "object"}]}
-_OLD = [
-    {
-        "name": "CIT",
-        "get_url": "https://table-api.cit.example/v2/service/tables/",
-        "post_url": "https://table-api.cit.example/v2/service/tables/",
-        "game_code": "ARO-001",
-    }
-]
+_FILE: JsonDict = {
+    "anyOf": [{"type": "array", "items": {}}, {"type": "object"}],
+    "examples": [[_OLD]],
+}
 
 
 @router.post(
@@ -44,7 +45,7 @@ _OLD = [
     openapi_extra=least(Role.ADMIN),
 )
 async def take(
-    content: Annotated[object, WithJsonSchema(_FILE), Body(examples=[_OLD])],
+    content: Annotated[object, WithJsonSchema(_FILE), Body()],
     imports: TheImports,
     actor: TheActor,
     *,
