@@ -85,11 +85,11 @@ async def test_a_reader_that_comes_back_again_and_again_misses_nothing(newsroom:
 
 
 async def test_another_gateway_relays_when_the_one_that_did_is_gone(newsroom: Newsroom) -> None:
+    # Held by one that was killed: nobody gives its lease back.
+    await newsroom.conn.execute(
+        "UPDATE feed_relay SET holder = 'gateway-9', until = now() + interval '2 seconds'"
+    )
     async with newsroom.gateway("gateway-2") as other, AsyncExitStack() as stack:
-        # Held by one that was killed: nobody gives its lease back.
-        await newsroom.conn.execute(
-            "UPDATE feed_relay SET holder = 'gateway-9', until = now() + interval '2 seconds'"
-        )
         first = await stack.enter_async_context(newsroom.gateway("gateway-1"))
         async with Listening.open(other, types="config.changed") as listening:
             await newsroom.write(3)
