@@ -94,8 +94,6 @@ def build(
         openapi_url="/openapi.json" if docs else None,
         docs_url=None,
         redoc_url=None,
-        # All bodies are JSON, said or not: a browser's change needs a header of ours anyway.
-        strict_content_type=False,
         # Repaired paths would redirect a POST; an address is right or it is not found.
         redirect_slashes=False,
     )
