@@ -54,7 +54,7 @@ class Hand:
         try:
             kinds = (Action.LINK, Action.TABLE_API)
             place = fault.target if fault.action not in kinds else f"{fault.action} {fault.target}"
-            async with self._turns[place.removesuffix("-worker")]:
+            async with self._turns[service_of(place)]:
                 began, back = await self._ways(fault)
                 self.struck.append(Struck(fault, began, back))
                 self._say(f"{fault}, back after {back - began:.1f} s")
@@ -154,7 +154,7 @@ class Hand:
 
     async def _find(self, target: str) -> Process:
         """Wait for a process of this kind that is ready, and choose one."""
-        service = target.removesuffix("-worker")
+        service = service_of(target)
         async with asyncio.timeout(_BACK_S):
             while True:
                 ready = [
@@ -165,6 +165,11 @@ class Hand:
                 if ready:
                     return self._random.choice(ready)
                 await asyncio.sleep(_POLL_S)
+
+
+def service_of(target: str) -> str:
+    """Name the service that is struck: an nginx worker is nginx's, a log worker its own."""
+    return "nginx" if target == "nginx-worker" else target
 
 
 def _weather(how: str, figures: dict[str, float]) -> Weather:

@@ -20,7 +20,7 @@ __all__ = ["Connection", "Database", "Listener"]
 
 log = logs.get(__name__)
 
-POOL_TIMEOUT_S: Final = 15.0
+POOL_TIMEOUT_S: Final = 10.0
 """With a connect or a statement at their longest, still within what nginx waits for an answer."""
 MEASURE_EVERY_S: Final = 30.0
 MEASURE_AWAY_EVERY_S: Final = 1.0

@@ -15,8 +15,8 @@ Plans: TypeAlias = Literal["auto", "force_generic_plan"]
 
 # A machine short of CPU, as when many replicas start at once, is slow; it is not away. Who gives up
 # on it early answers 503 without need, and costs Postgres a new process for each connection cut.
-CONNECT_TIMEOUT_S: Final = 15.0
-COMMAND_TIMEOUT_S: Final = 30.0
+CONNECT_TIMEOUT_S: Final = 10.0
+COMMAND_TIMEOUT_S: Final = 15.0
 
 _AWAY: Final = (
     ConnectionError,
