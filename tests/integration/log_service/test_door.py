@@ -120,12 +120,13 @@ async def test_a_full_stream_says_so_and_drops_nothing(idle: Logs, database_url:
         assert (answer.status_code, problem["code"]) == (503, "log_stream_full")
         assert answer.headers["retry-after"] == "1"
         assert (problem["accepted"], problem["not_taken"]) == (3, [4, 5])
-        async with working(small):
+        # What is written is taken from the stream a moment later.
+        async with working(small), open_bus(small.redis_url.get_secret_value()) as bus:
             await logs.written(3)
+            await drained(bus, stream.queue())
             assert (await logs.send(GOOD)).status_code == 202
             await logs.written(4)
-            async with open_bus(small.redis_url.get_secret_value()) as bus:
-                await drained(bus, stream.queue())
+            await drained(bus, stream.queue())
         # Many at once go to Redis together, and each is told of its own.
         answers = await asyncio.gather(*(logs.send(GOOD, GOOD) for _ in range(4)))
         assert sorted(one.status_code for one in answers) == [202, 503, 503, 503]
