@@ -122,7 +122,7 @@ the plan says: 20 faults a minute, 3 minutes. The same seed (7) and minutes give
 with all faults lifted, the times of recovery, and the proof; with 1 when something was lost or doubled." ;;
     bench) say "Usage: ./manage.sh bench [--quick] [--json] [NAME...] | --soak MINUTES
 Measures each bar on a fleet of its own, with its peers (threads, aiohttp, httpx, Temporal) beside it, and prints them, met or
-missed. Without a NAME and --quick it writes docs/benchmarks.md and its charts. --quick takes some 4 minutes, all 40.
+missed. Without a NAME and --quick it writes docs/benchmarks.md and its charts. --quick takes minutes, all of it most of an hour.
 --soak has one replica carry commands all that time, and looks whether its memory, files and connections grow." ;;
     verify) say "Usage: ./manage.sh verify [--round ID] [--since TIME] [--simulator URL] [--json]
 Checks the histories' hash chains and the ledger's invariants on the running fleet's database, one line each,

@@ -71,13 +71,14 @@ def write(run: Run, seed: int, minutes: float) -> str:
             "# The last long chaos run",
             "",
             f"`./manage.sh chaos --minutes {minutes:g} --seed {seed}`, on {today}.",
-            f"The machine: {machine}, shared with other work.",
+            f"The machine: {machine}.",
             "",
             "A fleet of its own is played on while a plan drawn from the seed kills, stops and",
             "restarts its processes, hurts its links and has the Table APIs misbehave. Then all is",
             "lifted, and ledger, tables and consoles are held against each other.",
             "",
             *(f"- {one}" for one in _words(run)),
+            *_faults(run),
             "",
             "## Recovery",
             "",
@@ -91,6 +92,13 @@ def write(run: Run, seed: int, minutes: float) -> str:
             "",
         ]
     )
+
+
+def _faults(run: Run) -> Iterator[str]:
+    """Say in the document, too, what is not as it should be."""
+    if run.aftermath.wrong:
+        yield from ("", "## Not as it should be", "")
+        yield from (f"- {one[:600]}" for one in run.aftermath.wrong[:30])
 
 
 def _words(run: Run) -> Iterator[str]:

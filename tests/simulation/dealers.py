@@ -133,7 +133,7 @@ class Dealer:
             if not task.cancelled() and not isinstance(task.exception(), errors.Unavailable):
                 task.result()
             self._world.count("no_answer")
-            await asyncio.sleep(0.2 + self._random.random())
+            await asyncio.sleep(0.2 + self._random.random())  # by the simulated clock
         return False
 
     def _patience(self) -> float:

@@ -144,7 +144,7 @@ class Device:
                 if time.monotonic() > until:
                     sent.given_up.update(line["id"] for line in lines)
                     return
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # as a device does before it sends again
 
     async def _post(self, body: bytes) -> str | None:
         try:
@@ -173,7 +173,7 @@ async def _show_progress(sent: Sent, began: float, asked: argparse.Namespace) ->
                 f"errors {sent.errors.total()}"
             )
             sys.stdout.flush()
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.25)  # how often the line of progress is drawn
     finally:
         sys.stdout.write("\r\x1b[K")
         sys.stdout.flush()
@@ -193,7 +193,7 @@ async def prove(database_url: str, tag: str, sent: Sent) -> tuple[list[str], int
             if count > before:
                 moved = time.monotonic()
             before = count
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # between two counts: twice the same, and nothing comes twice
         stored = Counter(row["line"] for row in await connection.fetch(_THERE, *named))
     finally:
         await connection.close()
