@@ -17,7 +17,7 @@ from ledger.store import feed
 log = logs.get(__name__)
 
 # Looked for, not told of: a notice in each transaction would make all commits queue (ADR 14).
-LOOK_EVERY_S: Final = 0.025
+LOOK_EVERY_S: Final = 0.05
 LEASE: Final = timedelta(seconds=2)
 RENEW_EVERY_S: Final = 0.5
 AGAIN_AFTER_S: Final = 0.5
@@ -91,8 +91,8 @@ class Relay:
         until = time.monotonic() + RENEW_EVERY_S
         while time.monotonic() < until:
             async with self._database.connection() as conn:
-                if await feed.has_unpublished(conn):
-                    newest = await feed.publish(conn)
+                newest = await feed.publish(conn)
+                if newest is not None:
                     await feed.announce(conn, newest)
                     HEAD.set(newest)
                     self._published.set()
@@ -104,19 +104,22 @@ class Relay:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_STREAM_EVERY_S):
                     await self._published.wait()
+            due = not self._published.is_set()
             self._published.clear()
             if not self._holding:
                 continue
             try:
-                await self._bring_up()
+                await self._bring_up(look=due)
             except errors.Unavailable:
                 await asyncio.sleep(AGAIN_AFTER_S)
             except Exception:
                 log.exception("stream_not_written")
                 await asyncio.sleep(AGAIN_AFTER_S)
 
-    async def _bring_up(self) -> None:
-        self._last = await self._stream.append([], last=self._last)
+    async def _bring_up(self, *, look: bool) -> None:
+        """Add what the stream lacks; if it is not as it was left, adding shows it."""
+        if look or self._last is None:
+            self._last = await self._stream.append([], last=self._last)
         head = await self._head()
         if self._last is not None and self._last > head:
             # Of another ledger, or of a time before this one was put back: ours would be refused.

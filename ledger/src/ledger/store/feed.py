@@ -43,13 +43,18 @@ async def refill(conn: Connection) -> None:
     await conn.execute("SELECT refill_feed()", timeout=_PATIENCE_S)
 
 
-async def has_unpublished(conn: Connection) -> bool:
-    return bool(await conn.fetchval("SELECT EXISTS (SELECT FROM unpublished())"))
+async def publish(conn: Connection) -> int | None:
+    """Give numbers to what has been committed since the last time, and the newest; None if nothing was.
 
-
-async def publish(conn: Connection) -> int:
-    """Give numbers to what has been committed since the last time; give the newest there is."""
-    return cast("int", await conn.fetchval("SELECT publish_events()", timeout=_PATIENCE_S))
+    Looked for first, since a publication writes.
+    """
+    return cast(
+        "int | None",
+        await conn.fetchval(
+            "SELECT publish_events() WHERE EXISTS (SELECT FROM unpublished())",
+            timeout=_PATIENCE_S,
+        ),
+    )
 
 
 async def announce(conn: Connection, seq: int) -> None:

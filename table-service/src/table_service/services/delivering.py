@@ -24,6 +24,7 @@ MARGIN = timedelta(milliseconds=250)
 SHORTEST_CALL = timedelta(milliseconds=50)
 # Outcomes that come this close together are written in one statement.
 GROUP_S = 0.025
+FORGET_EVERY = timedelta(seconds=1)
 
 
 class Store(Protocol):
@@ -58,21 +59,34 @@ class Deliverer:
         self._now = now
         self._random = random
         self._carried: dict[str, datetime] = {}
+        self._forget_at = now()
 
     async def deliver(self, leases: Sequence[Lease]) -> list[Settled]:
         """Carry all at once; what is slow keeps nothing else from being written."""
-        now = self._now()
-        self._carried = {token: until for token, until in self._carried.items() if until > now}
+        self._forget()
         leases = [lease for lease in leases if self._is_new(lease)]
-        if not leases:
-            return []
-        pending = {asyncio.create_task(self._carry(lease)) for lease in leases}
-        done, pending = await asyncio.wait(pending, timeout=GROUP_S)
-        settled = await self._settle(done)
-        while pending:
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            settled += await self._settle(done)
+        if len(leases) == 1:  # as nearly always: one needs no task, and no timer
+            return await self._settle([await self._try(leases[0])])
+        ended: asyncio.Queue[Settlement | None] = asyncio.Queue()
+        tasks = [asyncio.create_task(self._carry_beside(lease, ended)) for lease in leases]
+        if tasks:
+            await asyncio.wait(tasks, timeout=GROUP_S)
+        settled: list[Settled] = []
+        left = len(tasks)
+        while left:
+            group = [await ended.get()]
+            while not ended.empty():
+                group.append(ended.get_nowait())
+            left -= len(group)
+            settled += await self._settle(group)
         return settled
+
+    def _forget(self) -> None:
+        """Let go of leases that have run out; not at each call, as there may be thousands."""
+        now = self._now()
+        if now >= self._forget_at:
+            self._forget_at = now + FORGET_EVERY
+            self._carried = {token: until for token, until in self._carried.items() if until > now}
 
     def _is_new(self, lease: Lease) -> bool:
         """Remember a lease until it has run out: the same one twice is carried once."""
@@ -82,17 +96,23 @@ class Deliverer:
         self._carried[lease.token] = lease.lease_until
         return True
 
-    async def _settle(self, done: set[asyncio.Task[Settlement | None]]) -> list[Settled]:
-        """Write what came of these; one that failed keeps no other from being written."""
-        settlements = []
-        for task in done:
-            try:
-                settlement = task.result()
-            except Exception:
-                log.exception("delivery_failed")
-                continue
-            if settlement is not None:
-                settlements.append(settlement)
+    async def _carry_beside(self, lease: Lease, ended: asyncio.Queue[Settlement | None]) -> None:
+        settlement = None
+        try:
+            settlement = await self._try(lease)
+        finally:
+            ended.put_nowait(settlement)
+
+    async def _try(self, lease: Lease) -> Settlement | None:
+        """Carry; what fails on our side keeps no other lease from being written."""
+        try:
+            return await self._carry(lease)
+        except Exception:
+            log.exception("delivery_failed")
+            return None
+
+    async def _settle(self, ended: Sequence[Settlement | None]) -> list[Settled]:
+        settlements = [settlement for settlement in ended if settlement is not None]
         return await self._store.settle(settlements) if settlements else []
 
     async def _carry(self, lease: Lease) -> Settlement | None:
