@@ -20,6 +20,7 @@ from fleetkit.registry import Registry
 from fleetkit.telemetry import Reporter
 from gateway.adapters.breakers import Breakers
 from gateway.adapters.catalog import Catalog
+from gateway.adapters.inner import Inner
 from gateway.adapters.looks import Looks
 from gateway.adapters.own_door import OwnDoor
 from gateway.adapters.places import Places
@@ -104,12 +105,8 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
                 ),
             )
             catalog = await stack.enter_async_context(Catalog.open(documents))
-            replicas = await stack.enter_async_context(
-                Replicas.open(url=settings.inner_url, key=settings.inner_key.get_secret_value())
-            )
-            looks = await stack.enter_async_context(
-                Looks.open(url=settings.inner_url, key=settings.inner_key.get_secret_value())
-            )
+            inner = Inner(settings.inner_url, key=settings.inner_key.get_secret_value())
+            replicas, looks = Replicas(inner), Looks(inner)
             settlements = await stack.enter_async_context(
                 Settlements.listen(url, name=settings.instance)
             )

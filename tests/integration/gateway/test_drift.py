@@ -2,6 +2,7 @@ from typing import Any
 
 import httpx
 
+from gateway.adapters.inner import Inner
 from gateway.adapters.looks import Looks
 from ledger.domain.config import Environment, Mirror, Target
 
@@ -101,6 +102,6 @@ async def test_the_inner_door_is_locked(studio: Studio) -> None:
     mirror = Mirror(
         environment=document, version=1, target=Target(id="ARO-001", type="speed_roulette")
     )
-    async with Looks.open(url=studio.inner_url, key="wrong") as looks:
-        (seen,) = await looks.at("PRD", [(mirror, "ARO-001")])
+    looks = Looks(Inner(studio.inner_url, key="wrong"))
+    (seen,) = await looks.at("PRD", [(mirror, "ARO-001")])
     assert seen.table is None

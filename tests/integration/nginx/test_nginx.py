@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fleetkit.testing import eventually
-from integration.nginx.doors import Doors, opened, serving
+from integration.nginx.doors import Doors, echo, opened, serving
 from native import nginx, ports
 
 
@@ -195,6 +195,37 @@ async def test_a_reload_closes_kept_connections_with_an_answer(doors: Doors) -> 
             assert answer.json()["body"] == "kept whole"
     (doors.server.run / "closing").unlink()
     assert (await doors.edge.post("/v1/x")).headers["connection"] == "keep-alive"
+
+
+async def test_a_reload_waits_for_answers_that_do_not_announce_it(tmp_path: Path) -> None:
+    came, release = asyncio.Queue[str](), asyncio.Event()
+
+    async def hold(request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        came.put_nowait(request["path"])
+        if request["path"] != "/v1/quick":
+            await release.wait()
+        await echo(request, writer)
+
+    async with serving(hold) as port, opened(tmp_path, {"gateway": [port]}) as doors:
+
+        async def owed() -> int:
+            return (await doors.inner.get("/nginx-announced")).status_code
+
+        streamed = asyncio.create_task(doors.edge.get("/v1/events"))
+        assert await came.get() == "/v1/events"
+        assert await owed() == 204
+        held = asyncio.create_task(doors.edge.post("/v1/slow"))
+        assert await came.get() == "/v1/slow"
+        assert await owed() == 409
+        near = asyncio.create_task(nginx.reload(doors.server, doors.master, {"gateway": [port]}))
+        await eventually((doors.server.run / "closing").exists)
+        assert (await doors.edge.post("/v1/quick")).headers["connection"] == "close"
+        assert await owed() == 409
+        release.set()
+        assert (await held).headers["connection"] == "keep-alive"
+        await near
+        assert (await streamed).status_code == 200
+        assert await owed() == 204
 
 
 async def test_a_pool_refilled_by_a_reload_serves_at_once(doors: Doors) -> None:

@@ -1,19 +1,17 @@
 """Looks at targets, asked of a replica of their environment; nothing is sent to the tables."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
-import aiohttp
 import orjson
 
 from fleetkit import context
+from gateway.adapters.inner import Inner, NoAnswerError, NotConnectedError
 from ledger.domain.config import Mirror
 from ledger.domain.tableview import TableView
 
-CONNECT_S = 1.0
 # A replica bounds its looks at 2 s; the rest is the way there and back.
 ANSWER_S = 3.0
 _OK = 200
@@ -31,18 +29,8 @@ class Seen:
 class Looks:
     """Asks the pools, through the inner Nginx."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, url: str, key: str) -> None:
-        self._session = session
-        self._url = url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls, *, url: str, key: str) -> AsyncIterator[Self]:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_S, sock_connect=CONNECT_S)
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            yield cls(session, url=url, key=key)
+    def __init__(self, inner: Inner) -> None:
+        self._inner = inner
 
     async def at(self, environment: str, targets: Sequence[tuple[Mirror, str]]) -> list[Seen]:
         """Look at targets of one environment, each where it is served just now."""
@@ -55,16 +43,16 @@ class Looks:
             for mirror, served_by in targets
         ]
         try:
-            async with self._session.post(
-                f"{self._url}/{environment.lower()}/looks",
-                data=orjson.dumps(sights),
-                headers={**self._headers, **context.headers()},
-            ) as answer:
-                body = await answer.read()
-                if answer.status != _OK:
-                    return _unseen(environment, targets)
-                return [_seen(record) for record in orjson.loads(body)]
-        except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError):
+            said = await self._inner.post(
+                f"/{environment.lower()}/looks",
+                orjson.dumps(sights),
+                context.headers(),
+                within_s=ANSWER_S,
+            )
+            if said.status != _OK:
+                return _unseen(environment, targets)
+            return [_seen(record) for record in orjson.loads(said.body)]
+        except (NotConnectedError, NoAnswerError, orjson.JSONDecodeError):
             return _unseen(environment, targets)
 
 
