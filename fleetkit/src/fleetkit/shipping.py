@@ -19,7 +19,7 @@ HELD: Final = 10_000
 ROOM: Final = Queue("logs", length=100_000, size=64 * 1024 * 1024)
 """Half of what may wait there by default: the fleet's own lines never shut out a device's."""
 LOT: Final = 500
-EVERY_S: Final = 0.25
+EVERY_S: Final = 0.5
 LAST_BACKOFF_S: Final = 4.0
 LAST_WORDS_S: Final = 1.0
 

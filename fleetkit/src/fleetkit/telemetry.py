@@ -39,7 +39,7 @@ ALERTS: Final = Queue("alerts.notifications", length=10_000, drop=True)
 
 MOST_WAITING: Final = 50_000
 PER_PUBLICATION: Final = 500
-EVERY_S: Final = 0.25
+EVERY_S: Final = 0.5
 AWAY_S: Final = 1.0
 LAST_S: Final = 2.0
 

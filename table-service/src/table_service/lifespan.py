@@ -101,6 +101,7 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
             def tell_breaker(lease: Lease, state: Breaker) -> None:
                 board.tell(lease, state)
                 breaker_log.tell(lease, state)
+                prober.wake()
 
             guards = Guards(on_change=tell_breaker)
             deliverer = Deliverer(

@@ -16,6 +16,8 @@ from table_service.services.guards import Guards
 log = logs.get(__name__)
 
 ROUND_S = 0.25
+# While none is open: a change is told at once, and this finds one whose telling was lost.
+QUIET_S = 1.0
 PROBE_FOR = timedelta(seconds=2)
 
 
@@ -67,8 +69,9 @@ class Prober:
                 pass  # Postgres is away: nothing could be hastened, so nothing is probed
             except Exception:
                 log.exception("probing_failed")
+            pause_s = ROUND_S if self._guards.open_targets() else QUIET_S
             with suppress(TimeoutError):
-                async with asyncio.timeout(ROUND_S):
+                async with asyncio.timeout(pause_s):
                     await self._woken.wait()
 
     async def round(self) -> None:
