@@ -1,6 +1,5 @@
 """`./manage.sh bench`: every bar as a scenario on a fleet of its own, each beside its peer."""
 
-import argparse
 import asyncio
 import json
 import signal
@@ -8,8 +7,9 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
+import asking
 from bench import document, machine, memory, showing
 from bench.catalog import SCENARIOS
 from bench.ground import Ground, prepared
@@ -19,7 +19,6 @@ from native.places import ROOT
 from native.refusals import BadUse, NotRunning, Refusal
 
 _INTERRUPTED: Final = 130
-_MOST_MINUTES: Final = 1440
 Done = tuple[Scenario, Report]
 
 
@@ -38,17 +37,12 @@ class Asked:
         return not self.named and not self.quick
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise BadUse(f"{message[:1].upper()}{message[1:]}; see: ./manage.sh bench --help")
-
-
 def parse(arguments: Sequence[str]) -> Asked:
-    parser = _Parser("bench", add_help=False)
+    parser = asking.Parser("bench")
     parser.add_argument("names", nargs="*")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--soak", type=_minutes)
+    parser.add_argument("--soak", type=asking.minutes)
     asked = parser.parse_args(arguments)
     if asked.soak is not None:
         if asked.names or asked.quick:
@@ -60,18 +54,6 @@ def parse(arguments: Sequence[str]) -> Asked:
             raise BadUse(f"There is no scenario {name}; there are: {', '.join(known)}.")
     chosen = [one for one in SCENARIOS if not asked.names or one.name in asked.names]
     return Asked(chosen, asked.quick, asked.json, bool(asked.names))
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0 < minutes <= _MOST_MINUTES:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of minutes above 0, {_MOST_MINUTES} at most"
-        )
-    return minutes
 
 
 def _soak(minutes: float) -> Scenario:

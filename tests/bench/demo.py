@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from bench.figures import at_most
-from bench.ground import Ground, make_secrets, open_folder
+from bench.ground import FOLDER, Ground, make_secrets
 from bench.scenario import Bar, Report
-from chaos.ground import clean_environment
+from chaos.ground import clean_environment, open_folder
 from native import ports
 from native.places import ROOT
 from native.refusals import Refusal
@@ -32,7 +32,7 @@ async def run(ground: Ground, *, quick: bool) -> Report:
     """Play the demo in a state folder of its own; the cold one in a copy of the checkout."""
     del ground  # a fleet beside it, which does nothing meanwhile
     bars = []
-    with open_folder() as folder:
+    with open_folder(FOLDER) as folder:
         environment = _settle(folder)
         first = await _play(ROOT, environment)
         if quick:

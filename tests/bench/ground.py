@@ -2,11 +2,9 @@
 
 import asyncio
 import secrets
-import shutil
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +12,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from chaos.ground import LOOPBACK, Process, clean_environment
+from chaos.ground import LOOPBACK, Process, clean_environment, open_folder
 from chaos.ground import Ground as Fleet
 from fleet.tableapi import TableApi
 from fleetkit.testing import eventually
@@ -24,6 +22,7 @@ from native.refusals import Refusal
 from native.settings import PASSWORDS
 
 ENVIRONMENTS: Final = ("CIT", "UAT", "QAT", "STG", "PRD")
+FOLDER: Final = "pitboss-bench-"
 TESTS: Final = Path(__file__).resolve().parents[1]
 Target = Mapping[str, Any]
 Say = Callable[[str], None]
@@ -139,7 +138,7 @@ async def prepared(say: Say) -> AsyncIterator[Ground]:
         taken[part] = ports.pick_free(taken.values())
     stub_port = taken.pop("STUB")
     async with AsyncExitStack() as stack:
-        state = stack.enter_context(open_folder()) / "state"
+        state = stack.enter_context(open_folder(FOLDER)) / "state"
         settings = _settle(state, taken)
         simulator = TableApi(taken["SIMULATOR_PORT"])
         places = Places(state)
@@ -162,17 +161,6 @@ async def _take_down(fleet: Fleet, starting: "asyncio.Future[str]") -> None:
     """Let it finish starting first: what is half there can't be told to go."""
     await asyncio.wait([starting])
     await fleet.manage("down")
-
-
-@contextmanager
-def open_folder() -> Iterator[Path]:
-    """Lend a folder that is open to all, since Postgres may run under an account of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="pitboss-bench-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_secrets() -> dict[str, str]:

@@ -14,9 +14,10 @@ import orjson
 
 from bench import metrics_sums as sums
 from bench.figures import at_least
-from bench.ground import Ground, open_folder
+from bench.ground import FOLDER, Ground
 from bench.metrics_yard import Yard
 from bench.scenario import Bar, Report
+from chaos.ground import open_folder
 from fleetkit.bus import open_bus
 from fleetkit.telemetry import METRICS
 
@@ -37,7 +38,7 @@ async def run(ground: Ground, *, quick: bool) -> Report:
     bars, charts, grids = sums.measure(10_000 if quick else 100_000)
     events = 30_000 if quick else 150_000
     async with AsyncExitStack() as stack:
-        yard = await Yard.enter(stack, stack.enter_context(open_folder()))
+        yard = await Yard.enter(stack, stack.enter_context(open_folder(FOLDER)))
         ground.say("  through Redis Streams ...")
         through = await _through(yard, yard.redis_url, events)
         note = (

@@ -7,49 +7,26 @@ import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
+import asking
 from chaos import plan, report
 from chaos.running import ENVIRONMENTS, Run, run
-from native.refusals import BadUse, Refusal
+from native.refusals import Refusal
 
-_MOST_MINUTES: Final = 1440
 _MOST_CONSOLES: Final = 200
 _INTERRUPTED: Final = 130
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise BadUse(f"{message[:1].upper()}{message[1:]}; see: ./manage.sh chaos --help")
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = 0.0
-    if not 0 < minutes <= _MOST_MINUTES:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of minutes above 0, {_MOST_MINUTES} at most"
-        )
-    return minutes
-
-
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser("chaos", add_help=False)
-    parser.add_argument("--minutes", type=_minutes, default=3.0)
+    parser = asking.Parser("chaos")
+    parser.add_argument("--minutes", type=asking.minutes, default=3.0)
     parser.add_argument("--seed", type=_seed, default=7)
-    parser.add_argument("--consoles", type=_consoles, default=20)
+    parser.add_argument("--consoles", type=asking.number(_MOST_CONSOLES), default=20)
     parser.add_argument("--plan", action="store_true")
     parser.add_argument("--report", type=Path)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
-
-
-def _consoles(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST_CONSOLES):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {_MOST_CONSOLES}")
-    return int(text)
 
 
 def _seed(text: str) -> int:

@@ -120,9 +120,9 @@ def _settle(
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
-    # Open to all, since Postgres may run under an account of its own.
-    folder = Path(tempfile.mkdtemp(prefix="pitboss-chaos-"))
+def open_folder(prefix: str) -> Iterator[Path]:
+    """Lend a folder that is open to all, since Postgres may run under an account of its own."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
     folder.chmod(0o755)
     try:
         yield folder
@@ -140,7 +140,7 @@ async def prepared(
     for part in parts:
         taken[part] = ports.pick_free(taken.values())
     async with AsyncExitStack() as stack:
-        folder = stack.enter_context(_folder())
+        folder = stack.enter_context(open_folder("pitboss-chaos-"))
         links = {
             "postgres": await stack.enter_async_context(opened(taken["POSTGRES_PORT"])),
             "redis": await stack.enter_async_context(opened(taken["REDIS_PORT"])),

@@ -18,9 +18,10 @@ import aiohttp
 import asyncpg
 import httpx
 
+import asking
 from native import mode
 from native.demo.cli import Fleet, find_fleet
-from native.refusals import BadUse, Refusal
+from native.refusals import Refusal
 from stress.program import start_fleet
 from stress.score import percentile
 
@@ -51,21 +52,14 @@ class Sent:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    def number(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MOST):
-            raise BadUse(f"{text!r} is no number from 1 to {_MOST}.")
-        return int(text)
-
-    parser = argparse.ArgumentParser("stress logs", add_help=False)
+    parser = asking.Parser("stress logs")
+    number = asking.number(_MOST)
     parser.add_argument("--devices", type=number, default=100)
     parser.add_argument("--rate", type=number, default=10)
     parser.add_argument("--batch", type=number, default=1)
     parser.add_argument("--seconds", type=number, default=30)
     parser.add_argument("--json", action="store_true")
-    try:
-        return parser.parse_args(arguments)
-    except SystemExit as error:
-        raise BadUse("See: ./manage.sh stress --help") from error
+    return parser.parse_args(arguments)
 
 
 @asynccontextmanager

@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import httpx
 
+import asking
 from native import mode
 from native.demo.cli import Fleet, find_fleet
-from native.refusals import BadUse, Refusal
+from native.refusals import Refusal
 from stress import proof, report
 from stress.door import Door
 from stress.player import Player
@@ -32,24 +33,10 @@ _INTERRUPTED: Final = 130
 _WINDOW: Final = 500
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise BadUse(f"{message[:1].upper()}{message[1:]}; see: ./manage.sh stress --help")
-
-
-def _number(most: int) -> Any:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {most}")
-        return int(text)
-
-    return read
-
-
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser("stress", add_help=False)
-    parser.add_argument("--consoles", type=_number(MOST_CONSOLES), default=100)
-    parser.add_argument("--seconds", type=_number(MOST_SECONDS), default=30)
+    parser = asking.Parser("stress")
+    parser.add_argument("--consoles", type=asking.number(MOST_CONSOLES), default=100)
+    parser.add_argument("--seconds", type=asking.number(MOST_SECONDS), default=30)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
