@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final
 
+import aiohttp
+
 from bench.ground import Ground, tables
 from bench.load import Sample, at_once, play, warm_up
 from bench.scenario import Bar, Chart, Report
@@ -11,6 +13,7 @@ from bench.scenario import Bar, Chart, Report
 _AT_ONCE: Final = 8
 _MANY: Final = 5
 _KEPT: Final = 0.9
+_NO_ANSWER: Final = 0
 
 
 @dataclass(slots=True)
@@ -41,7 +44,8 @@ async def run(ground: Ground, *, quick: bool) -> Report:
         over.set()
         await playing
     rates = [_rate(load, at, seconds) for at in moments]
-    failed = [one for _, one in load.samples if one.status >= 500 or one.status == 0]
+    failed = [one for _, one in load.samples if one.status >= 500 or one.status == _NO_ANSWER]
+    cut = sum(one.status == _NO_ANSWER for one in failed)
     return Report(
         [
             Bar(
@@ -51,7 +55,8 @@ async def run(ground: Ground, *, quick: bool) -> Report:
                 "",
                 "0",
                 met=not failed,
-                note=f"{len(load.samples)} commands, {_AT_ONCE} at once",
+                note=f"{len(load.samples)} commands, {_AT_ONCE} at once, none asked twice"
+                + (f"; {cut} got no answer, as their connection broke" if cut else ""),
             ),
             Bar(
                 "P6",
@@ -74,7 +79,11 @@ async def _play(ground: Ground, load: _Load, over: asyncio.Event, began: float) 
     loop = asyncio.get_running_loop()
 
     async def act(worker: int) -> None:
-        for sample in await play(ground, f"SCALE-{worker:04}"):
+        try:
+            samples = await play(ground, f"SCALE-{worker:04}")
+        except aiohttp.ClientError as error:  # the next start goes on with the round
+            samples = [Sample(str(error), _NO_ANSWER, 0.0, {})]
+        for sample in samples:
             load.samples.append((loop.time() - began, sample))
 
     while not over.is_set():

@@ -208,11 +208,8 @@ def switch(rows: Rows, lease: Lease, served_by: str) -> Lease | None:
     return replace(lease, served_by=served_by, known_round_id=delivery.leg.known_round_id)
 
 
-def waits_for(rows: Rows, target: tuple[str, str]) -> bool:
-    environment, code = target
-    return any(
-        d.leg.served_by == code and not d.scheduled for d in rows.unsettled[environment].values()
-    )
+def waited_for(rows: Rows, environment: str) -> set[str]:
+    return {d.leg.served_by for d in rows.unsettled[environment].values() if not d.scheduled}
 
 
 def hasten(rows: Rows, target: tuple[str, str]) -> None:

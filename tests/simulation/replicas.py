@@ -111,9 +111,9 @@ class Store:
     async def announce(self, settled: Sequence[Settled]) -> None:
         """Nobody waits for it here: a dealer looks for himself."""
 
-    async def waits_for(self, lease: Lease) -> bool:
-        rows, target = self._world.rows, (lease.environment, lease.served_by)
-        return await self._ask(lambda: courierstore.waits_for(rows, target))
+    async def waited_for(self) -> set[str]:
+        rows = self._world.rows
+        return await self._ask(lambda: courierstore.waited_for(rows, self._environment))
 
     async def hasten(self, lease: Lease) -> None:
         rows, target = self._world.rows, (lease.environment, lease.served_by)

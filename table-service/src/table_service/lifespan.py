@@ -101,7 +101,8 @@ def make(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[
             def tell_breaker(lease: Lease, state: Breaker) -> None:
                 board.tell(lease, state)
                 breaker_log.tell(lease, state)
-                prober.wake()
+                if state.failed_probes == 0:  # that it stays open is no news
+                    prober.wake()
 
             guards = Guards(on_change=tell_breaker)
             deliverer = Deliverer(

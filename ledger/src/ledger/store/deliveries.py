@@ -118,16 +118,15 @@ async def release(conn: Connection, leases: Iterable[Lease], *, detail: str) -> 
     )
 
 
-async def waits_for(conn: Connection, environment: str, served_by: str) -> bool:
-    return bool(
-        await conn.fetchval(
-            """SELECT EXISTS (SELECT FROM deliveries d LEFT JOIN legs l ON l.id = d.leg_id
-                              WHERE d.environment = $1 AND coalesce(l.served_by, d.game_code) = $2
-                                AND d.settled_at IS NULL AND NOT d.scheduled)""",
-            environment,
-            served_by,
-        )
+async def waited_for(conn: Connection, environment: str) -> set[str]:
+    """Name the targets that something due waits for."""
+    rows = await conn.fetch(
+        """SELECT DISTINCT coalesce(l.served_by, d.game_code)
+           FROM deliveries d LEFT JOIN legs l ON l.id = d.leg_id
+           WHERE d.environment = $1 AND d.settled_at IS NULL AND NOT d.scheduled""",
+        environment,
     )
+    return {row[0] for row in rows}
 
 
 async def hasten(conn: Connection, environment: str, served_by: str) -> None:

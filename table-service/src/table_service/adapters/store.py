@@ -75,9 +75,9 @@ class Store:
         async with self._database.connection() as conn:
             return await deliveries.switch(conn, lease, served_by, reason=reason)
 
-    async def waits_for(self, lease: Lease) -> bool:
+    async def waited_for(self) -> set[str]:
         async with self._database.connection() as conn:
-            return await deliveries.waits_for(conn, lease.environment, lease.served_by)
+            return await deliveries.waited_for(conn, self._environment)
 
     async def hasten(self, lease: Lease) -> None:
         """Make what waits for a target that is back due at once, for all replicas."""

@@ -32,7 +32,7 @@ class Board(Protocol):
 class Waiting(Protocol):
     """The deliveries that wait for a target."""
 
-    async def waits_for(self, lease: Lease) -> bool: ...
+    async def waited_for(self) -> set[str]: ...
 
     async def hasten(self, lease: Lease) -> None: ...
 
@@ -81,15 +81,18 @@ class Prober:
             # What was held here in the moment between another replica's probe and now goes on.
             for lease in self._guards.leases(self._guards.hear(known)):
                 await self._waiting.hasten(lease)
-        targets = self._guards.open_targets()
+        # Postgres is asked once for all, and only where what waits may matter: it hastens a probe.
+        targets = [one for one in self._guards.open_targets() if self._is_due(one, waiting=True)]
         if targets:
-            await asyncio.gather(*(self._probe(lease) for lease in targets))
+            waited_for = await self._waiting.waited_for()
+            due = (one for one in targets if self._is_due(one, waiting=one.served_by in waited_for))
+            await asyncio.gather(*map(self._probe, due))
+
+    def _is_due(self, lease: Lease, *, waiting: bool) -> bool:
+        return breaker.probe_due(self._guards.state(lease.served_by), self._now(), waiting)
 
     async def _probe(self, lease: Lease) -> None:
         code = lease.served_by
-        waits = await self._waiting.waits_for(lease)
-        if not breaker.probe_due(self._guards.state(code), self._now(), waits):
-            return
         if not await self._board.take_probe(code):
             return
         self._guards.begin_probe(code, self._now())
