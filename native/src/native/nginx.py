@@ -27,6 +27,11 @@ _SEARCHED: Final = "/usr/sbin:/usr/local/sbin:/opt/homebrew/bin:/usr/local/bin"
 _CLOSING_SECONDS: Final = 0.25
 """How long busy connections are closed with their answer before a reload."""
 
+_LOOK_SECONDS: Final = 0.05
+_LOOKS: Final = 60
+"""Until when what was begun before that is waited for: a command is answered within 2 s."""
+
+_BUSY: Final = 409
 _RELOAD_SECONDS: Final = 10.0
 _START_SECONDS: Final = 15.0
 _MAX_WORKERS: Final = 2
@@ -148,15 +153,34 @@ def _still_accepts(worker: int) -> bool:
         return False
 
 
-async def reload(server: Server, master: int, pools: Pools, *, calm: bool = True) -> set[int]:
+async def reload(server: Server, master: int, pools: Pools) -> set[int]:
     """Serve by these pools from now on; give the old workers, which finish what they have."""
-    closing = server.run / "closing"
+    async with closing(server):
+        return await switch(server, master, pools)
+
+
+@contextlib.asynccontextmanager
+async def closing(server: Server) -> AsyncIterator[None]:
+    """Have busy connections close with their answer, so that a reload cuts none off."""
+    mark = server.run / "closing"
+    try:
+        mark.touch()
+        for _ in range(_LOOKS):
+            if await probes.http_status(server.inner_port, "/nginx-announced") != _BUSY:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        # Only now: who gets such an answer may send the next request over the same connection.
+        await asyncio.sleep(_CLOSING_SECONDS)
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+async def switch(server: Server, master: int, pools: Pools) -> set[int]:
+    """Reload at once; give the old workers."""
     old = workers(master)
     write_pools(server, pools)
     try:
-        if calm:
-            closing.touch()
-            await asyncio.sleep(_CLOSING_SECONDS)
         os.kill(master, signal.SIGHUP)
         async with asyncio.timeout(_RELOAD_SECONDS):
             await programs.poll(lambda: bool(workers(master) - old))
@@ -164,8 +188,6 @@ async def reload(server: Server, master: int, pools: Pools, *, calm: bool = True
             await programs.poll(lambda: not any(map(_still_accepts, old)))
     except (TimeoutError, ProcessLookupError) as error:
         raise Refusal("nginx did not take the new upstreams; see: logs nginx") from error
-    finally:
-        closing.unlink(missing_ok=True)
     return old
 
 
