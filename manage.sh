@@ -158,6 +158,7 @@ run_client() { # VERB ARGUMENTS, files as seen from where the caller stands
 prepare_start() { # OPTIONS
   local mode
   prepare
+  ! has_nginx || wants_bus || return 0 # either way of running has all it needs
   mode=$("$PYTHON" -m native mode "$@")
   [ "$mode" = docker ] || { need_nginx && need_bus; }
 }
@@ -168,17 +169,15 @@ start_fleet() { # VERB OPTIONS
 }
 
 run_demo() {
-  local way=() rest=() option
+  local way=() option
   for option in "$@"; do
     case $option in
       --native | --docker) way+=("$option") ;;
-      *) rest+=("$option") ;;
     esac
   done
   prepare_start ${way[@]+"${way[@]}"}
   unset PITBOSS_PYTHON
-  "$PYTHON" -m native up --simulator ${way[@]+"${way[@]}"} >&2 # --json keeps standard output to itself
-  exec "$PYTHON" -m native.demo ${rest[@]+"${rest[@]}"}
+  exec "$PYTHON" -m native.demo "$@"
 }
 
 run_stress() {

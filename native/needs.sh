@@ -56,10 +56,10 @@ install_package() { # DEBIAN-PACKAGES BREW-PACKAGE WHAT-FOR
   trap - EXIT
 }
 
+has_nginx() { PATH=$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin command -v nginx >/dev/null 2>&1; }
+
 need_nginx() {
-  if PATH=$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/bin command -v nginx >/dev/null 2>&1; then
-    return
-  fi
+  ! has_nginx || return 0
   install_package nginx-light nginx nginx
   if command -v systemctl >/dev/null 2>&1; then
     systemctl disable nginx >/dev/null 2>&1 || true # ours is started by the fleet, on its own ports
@@ -90,13 +90,16 @@ need_engine() {
 }
 
 # RabbitMQ only where the bus is to be one on this machine.
-need_bus() {
+wants_bus() {
   local url=${PITBOSS_BUS_URL:-}
   [ -n "$url" ] || [ ! -f .env ] || url=$(sed -n 's/^PITBOSS_BUS_URL=//p' .env)
   case $url in
-    amqp://*127.0.0.1* | amqp://*localhost*) need_rabbitmq ;;
+    amqp://*127.0.0.1* | amqp://*localhost*) return 0 ;;
   esac
+  return 1
 }
+
+need_bus() { ! wants_bus || need_rabbitmq; }
 
 need_shellcheck() {
   command -v shellcheck >/dev/null 2>&1 || install_package shellcheck shellcheck shellcheck

@@ -13,17 +13,20 @@ import psutil
 import structlog
 
 from native import programs
-from native.programs import Program
+from native.programs import Program, Running
 
 log = structlog.get_logger()
 
-_STARTING_PAUSE: Final = 0.1
+_STARTING_PAUSE: Final = 0.05
 _READY_PAUSE: Final = 1.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 10.0
 _DOUBLINGS: Final = 6
 _STEADY_SECONDS: Final = 20.0
 _GIVEN_UP_ON: Final = 5
+
+Launch = Callable[[Program, Path], Awaitable[Running]]
+"""Starts a program, all it says going to the log."""
 
 
 class State(StrEnum):
@@ -56,6 +59,8 @@ class Child:
         plan: Callable[[], tuple[int, Program]],
         probe: Callable[[int], Awaitable[bool]],
         changed: Callable[["Child"], None],
+        *,
+        launch: Launch = programs.launch,
     ) -> None:
         self.identity = identity
         self.log = logs / f"{identity.instance}.log"
@@ -68,8 +73,9 @@ class Child:
         self._plan = plan
         self._probe = probe
         self._changed = changed
+        self._launch = launch
         self._died_in_a_row = 0
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Running | None = None
         self._program: Program | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
@@ -145,7 +151,7 @@ class Child:
     async def _run_once(self) -> None:
         try:
             self.port, self._program = self._plan()
-            self._process = await programs.launch(self._program, self.log)
+            self._process = await self._launch(self._program, self.log)
         except Exception as error:  # noqa: BLE001  # whatever it was, it is tried again
             log.warning("process_not_started", instance=self.identity.instance, error=str(error))
             return

@@ -136,7 +136,8 @@ def write_program(
         told.setdefault("MPS_SPOOL_DIR", str(settings.state / "metrics-spool"))
     if instance == f"{LOG_WORKER}-1" and told["PITBOSS_LOG_SHIP"] == "on":
         told["PITBOSS_LOG_FOLLOW"] = str(Places(settings.state).logs / "nginx-access.log")
-    return Program((sys.executable, "-m", service.module), told, working_folder=ROOT)
+    command = (sys.executable, "-m", service.module)
+    return Program(command, told, working_folder=ROOT, module=service.module)
 
 
 def write_simulator(port: int) -> Program:

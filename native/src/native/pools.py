@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from native import ports, probes
-from native.child import Child, Identity, State
+from native.child import Child, Identity, Launch, State
 from native.fleet import Service
 from native.programs import Program
 from native.refusals import BadUse, Refusal
@@ -26,11 +26,14 @@ async def _is_ready(port: int) -> bool:
 class Pools:
     """All replicas behind nginx."""
 
-    def __init__(self, logs: Path, plan: Plan, recorded: Callable[[], None]) -> None:
+    def __init__(
+        self, logs: Path, plan: Plan, recorded: Callable[[], None], launch: Launch
+    ) -> None:
         self.services: dict[str, Service] = {}
         self._logs = logs
         self._plan = plan
         self._recorded = recorded
+        self._launch = launch
         self._replicas: dict[str, dict[int, Child]] = {}
         self._entered: set[str] = set()
         self._ports: set[int] = set()
@@ -156,7 +159,7 @@ class Pools:
             return port, self._plan(service, instance, port)
 
         identity = Identity(service.name, instance, service.environment)
-        return Child(identity, self._logs, plan, _is_ready, self._follow)
+        return Child(identity, self._logs, plan, _is_ready, self._follow, launch=self._launch)
 
     def _follow(self, child: Child) -> None:
         """Let a replica in when it is ready, and out when it died while another one can serve."""

@@ -8,7 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from native.accounts import Account, may_enter
 from native.refusals import Missing, Refusal
@@ -29,6 +29,18 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 12.0
     working_folder: Path | None = None
+    module: str | None = None  # what it runs, where that is nothing but a module of ours
+
+
+class Running(Protocol):
+    """A process that was started, as asyncio shows it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    async def wait(self) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
 
 
 def clean_environment() -> dict[str, str]:
@@ -42,7 +54,7 @@ def rotate(log: Path) -> None:
         log.replace(log.with_name(log.name + ".1"))
 
 
-def _make_ready(log: Path) -> None:
+def make_ready(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     rotate(log)
 
@@ -74,7 +86,7 @@ def _step_down(program: Program) -> tuple[Sequence[str], dict[str, Any]]:
 
 async def launch(program: Program, log: Path) -> asyncio.subprocess.Process:
     """Start the program in a session of its own, all it says going to the log."""
-    _make_ready(log)
+    make_ready(log)
     argv, identity = _step_down(program)
     with log.open("ab") as out:
         return await asyncio.create_subprocess_exec(
@@ -138,7 +150,7 @@ def kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
 
 
-async def stop(process: asyncio.subprocess.Process, program: Program) -> None:
+async def stop(process: Running, program: Program) -> None:
     """Ask the process to end, wait as long as it was promised, then kill it and its group."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):

@@ -15,6 +15,7 @@ from native import control, environments, fleet, nginx, orphans, rolling, showin
 from native.backing import Backing, remove_leftover_folders
 from native.child import Child
 from native.control import Say
+from native.nursery.keeper import Nursery
 from native.places import Memory, Places, make_private_folder
 from native.pools import Pools
 from native.programs import Program
@@ -34,7 +35,8 @@ class Supervisor:
         self.memory = Memory.load(self.places.memory)
         self.ended = asyncio.Event()
         self._backing: Backing | None = None
-        self._pools = Pools(self.places.logs, self._plan, self._record)
+        self._nursery = Nursery()
+        self._pools = Pools(self.places.logs, self._plan, self._record, self._nursery.launch)
         self._traffic: Traffic | None = None
         self._changing = asyncio.Lock()
         self._cleared: list[str] = []
@@ -110,6 +112,8 @@ class Supervisor:
         self._pools.attach(self._traffic)
         log.info("fleet_starting", port=self.settings.port, state=str(self.places.state))
         early = backing.is_migrated
+        first = next(iter(self._pools.services.values()))
+        await self._nursery.warm(first.module)
         parts = [
             asyncio.create_task(backing.bring_postgres(say)),
             asyncio.create_task(backing.bring_valkey(say)),
@@ -180,6 +184,7 @@ class Supervisor:
         if self._backing is None:
             raise NotRunning("The fleet is not up yet; wait for ./manage.sh up to end.")
         async with self._changing:
+            await self._nursery.forget()
             return {"replaced": await rolling.roll(self._backing, self._pools, say)}
 
     async def _show(self) -> list[dict[str, Any]]:
@@ -197,6 +202,7 @@ class Supervisor:
         if self._backing is not None:
             await self._backing.stop(("nginx",), say)
             await self._pools.stop(say)
+            await self._nursery.close()
             await self._backing.stop(("simulator",), say)
             await self._backing.stop(("rabbitmq", "redis", "postgres"), say)
             self._backing.remove_folders()

@@ -1,6 +1,7 @@
 """Which replicas nginx sends requests to, changed one reload at a time."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +13,9 @@ from native.refusals import Refusal
 log = structlog.get_logger()
 
 _GATHER_SECONDS: Final = 0.1
+_FIRST_SECONDS: Final = 1.5
+"""At a start all replicas come within moments: what is ready by then goes in at once."""
+
 _OLD_WORKERS_SECONDS: Final = 5.0
 """Requests an old worker had are over by then; one that lives on only holds streams open."""
 
@@ -48,9 +52,11 @@ class Traffic:
                 nginx.write_pools(self._server, wanted)  # read when nginx is back
                 self._live = wanted
                 return
-            leaving = self._count_leaving(wanted)
             serving = any(self._live.values())
-            old = await nginx.reload(self._server, master, wanted, calm=serving)
+            async with nginx.closing(self._server) if serving else contextlib.nullcontext():
+                wanted = self._read_pools()  # what changed meanwhile needs no reload of its own
+                leaving = self._count_leaving(wanted)
+                old = await nginx.switch(self._server, master, wanted)
             self._live = wanted
             log.info("upstreams_published", pools={name: len(at) for name, at in wanted.items()})
             if leaving:
@@ -63,7 +69,8 @@ class Traffic:
 
     async def _publish_later(self) -> None:
         while True:
-            await asyncio.sleep(_GATHER_SECONDS)
+            serving = any(self._live.values())
+            await asyncio.sleep(_GATHER_SECONDS if serving else _FIRST_SECONDS)
             try:
                 await self.publish()
             except Refusal as error:

@@ -150,7 +150,7 @@ def test_status_tells_of_a_process_that_keeps_dying(
 
 def test_a_killed_supervisor_is_told_of_and_cleaned_up_after(fleet: Fleet) -> None:
     before = fleet.status()
-    supervisor = psutil.Process(psutil.Process(before["gateway-1"]["pid"]).ppid())
+    supervisor = psutil.Process(psutil.Process(before["nginx"]["pid"]).ppid())
     supervisor.kill()
     psutil.wait_procs([supervisor], 30)
     os.kill(before["nginx"]["pid"], signal.SIGKILL)  # its workers live on and hold the port

@@ -1,4 +1,4 @@
-"""`python -m native.demo [--json] [--rounds N]`: what `./manage.sh demo` runs once all is up."""
+"""`python -m native.demo [--json] [--rounds N]`: what `./manage.sh demo` runs."""
 
 from native.demo.cli import main
 

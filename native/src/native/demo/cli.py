@@ -1,7 +1,8 @@
-"""Reads the arguments, finds the running fleet, plays, and says what came of it."""
+"""Reads the arguments, brings the fleet up, plays, and says what came of it."""
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from typing import Final, NoReturn
 import httpx
 
 from native import mode, settings
+from native.cli import main as run_verb
 from native.demo import closing, matrix, report, script
 from native.demo.board import Board
 from native.demo.configuration import Document
@@ -39,7 +41,7 @@ class Fleet:
     """Where the running fleet is, and what it has."""
 
     url: str
-    trust: ssl.SSLContext | bool
+    trust: ssl.SSLContext
     simulator_port: int
     simulator: str  # as the replicas reach it
     environments: list[str]
@@ -92,6 +94,7 @@ async def _play(fleet: Fleet, screen: Screen, rounds: int) -> tuple[Board, repor
     )
     tables = httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{fleet.simulator_port}",
+        verify=fleet.trust,
         timeout=_CALL_SECONDS,
         limits=limits,
         trust_env=False,
@@ -161,7 +164,13 @@ def _run(arguments: Sequence[str]) -> int:
     parser = _Parser("demo", add_help=False)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=_count_rounds, default=2)
+    for way in ("--native", "--docker"):
+        parser.add_argument(way, dest="ways", action="append_const", const=way)
     asked = parser.parse_args(arguments)
+    with contextlib.redirect_stdout(sys.stderr):  # --json keeps standard output to itself
+        code = run_verb(["up", "--simulator", *(asked.ways or ())])
+    if code:
+        return code
     fleet = find_fleet()
     screen = Screen(sys.stdout, quiet=True) if asked.json else choose(len(fleet.environments))
     board, verdict, seconds = asyncio.run(_play(fleet, screen, asked.rounds))

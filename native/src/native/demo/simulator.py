@@ -64,16 +64,18 @@ class Simulator:
             await self.mend(number)
         return len(struck)
 
-    async def wake(self, environment: str, code: str) -> None:
-        """Give a table that knows no round one that is over.
+    async def wake(self, environment: str, code: str) -> bool:
+        """Give a table that knows no round one that is over; tell whether one is open.
 
         A simulator that was restarted has forgotten the rounds of before, and what the ledger still
         wants of them can only settle once the table shows that it has moved on.
         """
         table = await self._enter(environment, code)
-        if await table.read_status() == "unknown":
+        status = await table.read_status()
+        if status == "unknown":
             await table.do("start")
             await table.do("cancel")
+        return status in _OPEN
 
     async def end_left_over(self, environment: str, code: str) -> bool:
         """Cancel a round that only the simulator still has open, as after a wiped database."""

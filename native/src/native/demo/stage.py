@@ -41,9 +41,10 @@ class Stage:
         ]
         if lifted := await self._simulator.clear_faults(self._environments):
             self._say(f"lifted {lifted} faults that stood in the simulator")
-        await asyncio.gather(*map(self._set_up, self._targets()))
-        await asyncio.gather(*(self._end_left_over(table.name) for table in script.TABLES))
-        await asyncio.gather(*map(self._sweep, self._targets()))
+        open_ = await asyncio.gather(*map(self._set_up, self._targets()))
+        left = await asyncio.gather(*(self._end_left_over(each.name) for each in script.TABLES))
+        if any(open_) or any(left):
+            await asyncio.gather(*map(self._sweep, self._targets()))
         news = [
             (document, one)
             for document, one in zip(wanted, found, strict=True)
@@ -71,26 +72,29 @@ class Stage:
             for code in table.codes
         ]
 
-    async def _set_up(self, target: tuple[str, script.Table, str]) -> None:
+    async def _set_up(self, target: tuple[str, script.Table, str]) -> bool:
         environment, table, code = target
         await self._simulator.set_up(environment, table, code)
-        await self._simulator.wake(environment, code)
+        return await self._simulator.wake(environment, code)
 
     async def _sweep(self, target: tuple[str, script.Table, str]) -> None:
         environment, _, code = target
         if await self._simulator.end_left_over(environment, code):
             self._say(f"{environment} {code}: cancelled a round that only the simulator knew")
 
-    async def _end_left_over(self, table: str) -> None:
-        """End an open round by the API, and wait for what is under way."""
+    async def _end_left_over(self, table: str) -> bool:
+        """End an open round by the API, wait for what is under way; tell if there was any."""
         ended = await self._end_open(table)
         if ended is not None:
             self._say(f"{table}: ended round {ended.id}, which was left open")
-        deadline = time.monotonic() + _LEFTOVER_SECONDS
+        deadline, found = time.monotonic() + _LEFTOVER_SECONDS, ended is not None
         while time.monotonic() < deadline:  # what does not settle by then shows in the matrix
-            if all(left.settled for left in await self._gateway.find_unresolved(table)):
+            unresolved = await self._gateway.find_unresolved(table)
+            found = found or bool(unresolved)
+            if all(left.settled for left in unresolved):
                 break
             await asyncio.sleep(_POLL_SECONDS)
+        return found
 
     async def _end_open(self, table: str) -> Round | None:
         left = await self._gateway.find_open(table)

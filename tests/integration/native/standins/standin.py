@@ -64,5 +64,5 @@ async def run() -> None:
     os._exit(0)
 
 
-if __name__ == "__main__":
+def main() -> None:
     asyncio.run(run())

@@ -3,4 +3,7 @@
 import runpy
 from pathlib import Path
 
-runpy.run_path(str(Path(__file__).parents[1] / "standin.py"), run_name="__main__")
+main = runpy.run_path(str(Path(__file__).parents[1] / "standin.py"))["main"]
+
+if __name__ == "__main__":
+    main()
