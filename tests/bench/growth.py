@@ -56,7 +56,7 @@ class _Spent:
 async def run(ground: Ground, *, quick: bool) -> Report:
     """Play rounds at the rate of ten studios, whole ones, and look at what they leave behind."""
     seconds, idle_s = (4.0, 2.0) if quick else (60.0, 20.0)
-    floor = tables("TEN", _STUDIOS * _TABLES // (4 if quick else 1))
+    floor = tables("TEN", _STUDIOS * _TABLES // (8 if quick else 1))
     await ground.lay(floor)
     await warm_up(ground, floor)
     await asyncio.sleep(_REST_S)

@@ -25,7 +25,7 @@ class _Phase:
 
 async def run(ground: Ground, *, quick: bool) -> Report:
     """Alternate between all well and three broken; each table is played at once in a phase."""
-    seconds, pairs = (3.0, 1) if quick else (20.0, 3)
+    seconds, pairs = (2.0, 1) if quick else (20.0, 3)
     async with opened(ground) as ledger:
         phases = [
             await _phase(ground, ledger, f"ISO{number}", seconds, broken=broken)

@@ -34,12 +34,12 @@ class _Look:
 
 async def run(ground: Ground, *, quick: bool) -> Report:
     """Send all commands through one replica of one environment, and look at it in between."""
-    commands = 1000 if quick else 100_000
+    commands, steps = (1000, 8) if quick else (100_000, _STEPS)
 
     async def play_some(_: int) -> int:
-        return await _play_until(ground, commands // _STEPS)
+        return await _play_until(ground, commands // steps)
 
-    return await _watch(ground, play_some, enough=not quick)
+    return await _watch(ground, play_some, steps=steps, enough=not quick)
 
 
 async def soak(ground: Ground, minutes: float) -> Report:
@@ -53,11 +53,11 @@ async def soak(ground: Ground, minutes: float) -> Report:
             done += await _play_until(ground, 4 * _AT_ONCE)
         return done
 
-    return await _watch(ground, play_some, enough=True)
+    return await _watch(ground, play_some, steps=_STEPS, enough=True)
 
 
 async def _watch(
-    ground: Ground, play_some: Callable[[int], Awaitable[int]], *, enough: bool
+    ground: Ground, play_some: Callable[[int], Awaitable[int]], *, steps: int, enough: bool
 ) -> Report:
     """Look at the processes after each step; `enough` says whether growth can be judged."""
     await ground.lay([], *_OTHERS)
@@ -69,7 +69,7 @@ async def _watch(
     }
     looks: dict[str, list[_Look]] = {name: [] for name in watched}
     done = 0
-    for step in range(_STEPS):
+    for step in range(steps):
         done += await play_some(step)
         for name, process in watched.items():
             looks[name].append(_look(process, done))

@@ -29,7 +29,7 @@ _KILLED: Final = {
 }
 """What is killed, and what it is called, by the kind of fault."""
 
-_QUICK: Final = 3
+_QUICK: Final = 2
 _CONSOLES: Final = 6
 _BACK_AGAIN_S: Final = 60.0
 _PATIENCE_S: Final = 90.0

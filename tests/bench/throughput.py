@@ -41,7 +41,7 @@ async def run(ground: Ground, *, quick: bool) -> Report:
     seconds, turns = (3.0, 1) if quick else (20.0, 3)
     floor = tables("THRU", _AT_ONCE)
     await ground.lay(floor)
-    await warm_up(ground, floor, times=2 if quick else 10)
+    await warm_up(ground, floor, times=1 if quick else 10)
     ours, theirs = [], []
     async with AsyncExitStack() as stack:
         program = temporal.find()
