@@ -32,7 +32,7 @@ class Chaos:
             return
         while True:
             # By the simulated clock: no real time goes by.
-            await asyncio.sleep(1.0 + self._random.random() * 25.0)
+            await asyncio.sleep(1.0 + self._random.random() * 25.0)  # by the simulated clock
             self._random.choice(kinds)()
             if world.observer.first is not None:
                 return

@@ -64,19 +64,14 @@ async def test_a_name_nobody_knows_means_that_nothing_was_sent() -> None:
         await post(Inner("http://nowhere.invalid:8081", key="k"))
 
 
-async def test_a_connection_closed_without_an_answer_leaves_it_open_what_arrived() -> None:
-    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-        await read(reader)
-
-    async with served(serve) as inner:
-        with pytest.raises(NoAnswerError):
-            await post(inner)
-
-
-async def test_a_reset_connection_leaves_it_open_what_arrived() -> None:
+@pytest.mark.parametrize("is_reset", [False, True])
+async def test_a_connection_that_ends_without_an_answer_leaves_it_open_what_arrived(
+    *, is_reset: bool
+) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read(reader)
-        writer.transport.abort()
+        if is_reset:
+            writer.transport.abort()
 
     async with served(serve) as inner:
         with pytest.raises(NoAnswerError):
